@@ -1,0 +1,130 @@
+# The one front door. `make help` lists what it can do.
+#
+# Each folder says in its own fragment what it builds: the fragment adds programs to PROGRAMS and test programs to TESTS,
+# and writes only below $(BUILD). Stages have a Makefile of their own, because each of them also builds alone.
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+
+# `override`, so that `make CFLAGS=-O0` changes the optimisation and not the language.
+override CFLAGS += -std=gnu11 -pthread -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
+
+PROGRAMS :=
+TESTS    :=
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# One short line for each command; V=1 shows the command itself.
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+Q   = $(if $(V),,@)
+
+-include trace/trace.mk
+-include lifeline/lifeline.mk
+
+# ---- stages
+
+STAGES      := $(patsubst stages/%/Makefile,%,$(wildcard stages/[0-9][0-9]_*/Makefile))
+STAGE_TESTS := $(foreach s,$(STAGES),$(patsubst stages/$(s)/%.c,$(BUILD)/stages/$(s)/%,\
+                 $(wildcard stages/$(s)/tests/test_*.c)))
+
+# The folder of the stage whose number is in STAGE.
+STAGE ?= 04
+stage  = $(or $(filter $(STAGE)_%,$(STAGES)),$(error there is no stage $(STAGE); there are: $(STAGES)))
+
+make_stage = $(MAKE) -C stages/$(1) OUT=$(abspath $(BUILD))/stages/$(1)
+
+demo_of_01 := countdown
+demo_of_02 := join_values
+demo_of_03 := three_timers
+demo_of_04 := read_socket
+demo = $(demo_of_$(STAGE))
+
+# ---- what people ask for
+
+.PHONY: all tests test asan tsan lifecycle check-stages diff install clean format ci help packages FORCE
+
+##all            everything: lifeline, and every stage with its demos
+all: $(PROGRAMS) $(STAGES:%=stage-%)
+
+##lifecycle      draw the life of a future from a real run [STAGE=01 ... 04]
+lifecycle: $(BUILD)/bin/lifeline | packages
+	@$(call make_stage,$(stage)) all
+	@tools/lifecycle $(BUILD) $(stage) $(demo)
+
+##test           build and run all tests
+test: tests
+	@tools/run-tests --logs $(BUILD)/logs $(TESTS) $(STAGE_TESTS)
+
+tests: all $(TESTS) $(STAGES:%=tests-of-%)
+
+##asan           all tests under the address and the undefined behaviour sanitizer
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+asan:
+	@$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer $(ASAN)' test
+
+##tsan           the tests of everything that has threads under the thread sanitizer
+TSAN := -fsanitize=thread
+tsan:
+	@$(MAKE) BUILD=$(BUILD)/tsan CFLAGS='-O1 -g $(TSAN)' test
+
+##check-stages   each stage builds alone, and its README says truly what is new
+check-stages: | packages
+	@tools/check-stages $(STAGES:%=stages/%)
+
+##diff           the lesson of one stage: how its runtime differs from the one before [STAGE=NN]
+diff:
+	@tools/diff-stage stages/$(stage)
+
+##install        lifeline and its man page, below $(PREFIX) [PREFIX=, DESTDIR=]
+install: $(BUILD)/bin/lifeline
+	install -D -m 755 $(BUILD)/bin/lifeline $(DESTDIR)$(PREFIX)/bin/lifeline
+	install -D -m 644 lifeline/lifeline.1 $(DESTDIR)$(PREFIX)/share/man/man1/lifeline.1
+
+##format         lay out all C files by .clang-format
+format:
+	clang-format -i $(SOURCES)
+
+##ci             everything that a change must pass
+ci:
+	@.ci/run
+
+##clean          remove what was built and what was drawn
+clean:
+	rm -rf $(BUILD) out
+
+##help           this list
+help:
+	@echo 'make [target] [CC=clang] [CFLAGS=...] [V=1: show commands]'
+	@sed -n 's/^##/  /p' $(wildcard Makefile trace/trace.mk lifeline/lifeline.mk)
+
+# ---- how it is done
+
+SOURCES = $(shell find bench exercises lifeline solutions stages trace -name '*.[ch]' -type f)
+
+# What the goals of this run need from the system; named, and installed where that is allowed.
+NEEDS := build $(if $(filter-out check-stages,$(or $(MAKECMDGOALS),all)),draw) $(if $(filter test tests asan tsan,$(MAKECMDGOALS)),test)
+packages:
+	@setup/packages $(NEEDS)
+
+# Objects depend on this file, so that they are built again when the compiler or its flags change.
+FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | packages
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+stage-%: | packages
+	@$(call make_stage,$*) all
+
+tests-of-%: | packages stage-%
+	@$(call make_stage,$*) tests
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
