@@ -10,6 +10,9 @@ CFLAGS ?= -O2 -g
 # `override`, so that `make CFLAGS=-O0` changes the optimisation and not the language.
 override CFLAGS += -std=gnu11 -pthread -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
 
+# What all objects depend on. Expanded here and now: a target's own additions are no change of flags.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+
 PROGRAMS :=
 TESTS    :=
 
@@ -37,15 +40,16 @@ stage  = $(or $(filter $(STAGE)_%,$(STAGES)),$(error there is no stage $(STAGE);
 
 make_stage = $(MAKE) -C stages/$(1) OUT=$(abspath $(BUILD))/stages/$(1)
 
+# The demo that shows best what the stage is about: `make lifecycle` draws it.
 demo_of_01 := countdown
 demo_of_02 := join_values
 demo_of_03 := three_timers
 demo_of_04 := read_socket
-demo = $(demo_of_$(STAGE))
+main_demo = stages/$(1)/demos/$(demo_of_$(firstword $(subst _, ,$(1)))).c
 
 # ---- what people ask for
 
-.PHONY: all tests test asan tsan lifecycle check-stages diff install clean format ci help packages FORCE
+.PHONY: all tests test asan tsan lifecycle check-stages diff install clean format ci help check-docs check-format packages FORCE
 
 ##all            everything: lifeline, and every stage with its demos
 all: $(PROGRAMS) $(STAGES:%=stage-%)
@@ -53,7 +57,7 @@ all: $(PROGRAMS) $(STAGES:%=stage-%)
 ##lifecycle      draw the life of a future from a real run [STAGE=01 ... 04]
 lifecycle: $(BUILD)/bin/lifeline | packages
 	@$(call make_stage,$(stage)) all
-	@tools/lifecycle $(BUILD) $(stage) $(demo)
+	@tools/lifecycle $(BUILD) $(call main_demo,$(stage))
 
 ##test           build and run all tests
 test: tests
@@ -73,7 +77,11 @@ tsan:
 
 ##check-stages   each stage builds alone, and its README says truly what is new
 check-stages: | packages
-	@tools/check-stages $(STAGES:%=stages/%)
+	@tools/check-stages $(foreach s,$(STAGES),$(call main_demo,$(s)))
+
+##check-docs     no page points to something that is not there
+check-docs:
+	@tools/check-docs $(PAGES)
 
 ##diff           the lesson of one stage: how its runtime differs from the one before [STAGE=NN]
 diff:
@@ -87,6 +95,10 @@ install: $(BUILD)/bin/lifeline
 ##format         lay out all C files by .clang-format
 format:
 	clang-format -i $(SOURCES)
+
+##check-format   complain about C files that are laid out otherwise
+check-format:
+	@clang-format --dry-run -Werror $(SOURCES)
 
 ##ci             everything that a change must pass
 ci:
@@ -103,7 +115,8 @@ help:
 
 # ---- how it is done
 
-SOURCES = $(shell find bench exercises lifeline solutions stages trace -name '*.[ch]' -type f)
+SOURCES = $(shell find . -name '*.[ch]' -type f -not -path './build/*' -not -path './stages/*/build/*')
+PAGES   = $(shell find . -name '*.md' -not -path './build/*' -not -path '*/node_modules/*' | sed 's|^./||')
 
 # What the goals of this run need from the system; named, and installed where that is allowed.
 NEEDS := build $(if $(filter-out check-stages,$(or $(MAKECMDGOALS),all)),draw) $(if $(filter test tests asan tsan,$(MAKECMDGOALS)),test)
@@ -111,7 +124,6 @@ packages:
 	@setup/packages $(NEEDS)
 
 # Objects depend on this file, so that they are built again when the compiler or its flags change.
-FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
