@@ -1,0 +1,30 @@
+/* The other end of a spawned task: a future that is ready when the task is, and then gives its output. */
+#ifndef JOIN_HANDLE_H
+#define JOIN_HANDLE_H
+
+#include "future.h"
+
+struct task;
+
+struct join_handle {
+    struct future base;
+    struct task *task;
+    void *output; /* once ready: the task's future in its concrete type, NULL if it was aborted */
+};
+
+/* Makes the handle of a task, for task_spawn. */
+void join_handle_init(struct join_handle *handle, struct task *task, const struct site *at);
+
+/* The finished future of the task, to be read through its concrete type until the handle is dropped; NULL if the task
+ * was aborted. Whoever takes something out of it that its drop would free leaves NULL there.
+ * Aborts with the caller's line while the handle is not ready (poll it first) or after its drop. */
+#define join_handle_output(handle) join_handle_output_at(handle, SITE(#handle))
+void *join_handle_output_at(struct join_handle *handle, const struct site *at);
+
+/* Tells the task to stop, see task_abort. The handle is still to be awaited, if its end matters, and dropped. */
+#define join_handle_abort(handle) join_handle_abort_at(handle, SITE(#handle))
+void join_handle_abort_at(struct join_handle *handle, const struct site *at);
+
+/* Dropping the handle: future_drop(&handle.base). A task that still runs goes on, and its output is dropped. */
+
+#endif
