@@ -13,8 +13,9 @@ override CFLAGS += -std=gnu11 -pthread -Wall -Wextra -Wshadow -Wstrict-prototype
 # What all objects depend on. Expanded here and now: a target's own additions are no change of flags.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
 
-PROGRAMS :=
-TESTS    :=
+PROGRAMS   :=
+TESTS      :=
+TOOL_TESTS := tools/tests/test_tools
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := all
@@ -61,19 +62,19 @@ lifecycle: $(BUILD)/bin/lifeline | packages
 
 ##test           build and run all tests
 test: tests
-	@tools/run-tests --logs $(BUILD)/logs $(TESTS) $(STAGE_TESTS)
+	@tools/run-tests --logs $(BUILD)/logs $(TOOL_TESTS) $(TESTS) $(STAGE_TESTS)
 
 tests: all $(TESTS) $(STAGES:%=tests-of-%)
 
 ##asan           all tests under the address and the undefined behaviour sanitizer
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 asan:
-	@$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer $(ASAN)' test
+	@$(MAKE) BUILD=$(BUILD)/asan TOOL_TESTS= CFLAGS='-O1 -g -fno-omit-frame-pointer $(ASAN)' test
 
 ##tsan           the tests of everything that has threads under the thread sanitizer
 TSAN := -fsanitize=thread
 tsan:
-	@$(MAKE) BUILD=$(BUILD)/tsan CFLAGS='-O1 -g $(TSAN)' test
+	@$(MAKE) BUILD=$(BUILD)/tsan TOOL_TESTS= CFLAGS='-O1 -g $(TSAN)' test
 
 ##check-stages   each stage builds alone, and its README says truly what is new
 check-stages: | packages
