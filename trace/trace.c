@@ -5,8 +5,9 @@
  * order: that store commits it. A record with kind 0 was never committed, and readers skip it.
  *
  * How threads stay out of each other's way: the file is cut into chunks, given out by one atomic add. A thread writes
- * into a run of records that is its own, through a cursor that no other thread sees. It starts with a small run (there
- * may be 10,000 threads) and gets a longer one each time, up to a whole chunk. A thread that ends gives back the rest.
+ * into a run of records that is its own, through a cursor that no other thread sees. Its first runs are short (there
+ * may be 10,000 threads) and cut from a chunk that is shared; later each run is a whole chunk. What a thread has not
+ * used when it ends goes to the next new thread.
  *
  * How signal handlers may record: a thread has a cursor for each level of nesting. A handler that interrupts trace_emit
  * finds `depth` raised and uses the next cursor, so it never meets the half-written record. */
@@ -41,7 +42,7 @@ enum {
     CHUNK_SIZE = 64 * 1024,
     CHUNK_RECORDS = CHUNK_SIZE / 32 - 1, /* the first 32 bytes are the chunk's header */
     CHUNK_MAGIC = 0x4b4e4843,
-    FIRST_RUN = 32,     /* records; then 4 times as many each time */
+    FIRST_RUN = 32,     /* records; each later run is 4 times as long, up to a whole chunk */
     NESTING = 3,        /* trace_emit, a signal handler inside it, another one inside that */
     WARM_AT_START = 16, /* chunks made ready before main */
     FLAG_ENDED = 1,
@@ -60,6 +61,7 @@ struct header {
     uint32_t flags, reserved;
     uint64_t start_ticks, start_ns, end_ticks, end_ns, ns_per_tick, start_unix_ns;
     char program[64];
+    _Atomic uint64_t first_dropped;
 };
 
 struct file_site {
@@ -84,7 +86,7 @@ struct record {
     _Atomic uint32_t commit;
 };
 
-_Static_assert(sizeof(struct header) == 208 && sizeof(struct record) == 32, "docs/recording.md");
+_Static_assert(sizeof(struct header) == 216 && sizeof(struct record) == 32, "docs/recording.md");
 
 struct moment { /* the same instant on both clocks */
     uint64_t ticks, ns;
@@ -93,31 +95,34 @@ struct moment { /* the same instant on both clocks */
 /* The recording of this process. All but `header` is written while there is one thread, or under `lock`. */
 static struct {
     char path[PATH_MAX];
-    uint64_t limit;            /* bytes */
-    bool counter;              /* ticks are the processor's counter, else nanoseconds */
+    uint64_t limit; /* bytes */
+    bool counter;   /* ticks are the processor's counter, else nanoseconds */
     uint64_t ns_per_tick;
     uint64_t chunk_limit;
     unsigned char *chunks;
-    dev_t device;              /* the file's identity: something else may bear its name by the time we are done */
+    dev_t device; /* the file's identity: something else may bear its name by the time we are done */
     ino_t inode;
-    bool failed;               /* a forked child could not open its own */
+    bool failed; /* a forked child could not open its own */
     pthread_key_t at_thread_end;
     _Atomic uint32_t threads;
     /* Stored with release order once the file is complete; acquire loads of it see the fields above. */
     struct header *_Atomic header;
 } rec;
 
-/* Guards `free_runs`, and the opening of a forked child's file. Whoever holds it has me.depth > 0, so a signal handler
- * knows not to ask for it. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* Runs of records that ended threads gave back. The list lives in the runs: the first record of each holds the length
- * in `a` and the next run in `b`; its kind is 0, so no reader takes it for an event. */
-static struct record *_Atomic free_runs;
-
 struct cursor { /* the records [next, end) are this thread's to fill */
     struct record *next, *end;
 };
+
+/* Guards the next two, and the opening of a forked child's file. Whoever holds it has me.depth > 0, so a signal handler
+ * knows not to ask for it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The rest of the chunk that short runs are cut from. */
+static struct cursor shared;
+
+/* Runs that wait for a new thread. The list lives in the runs: the first record of each holds the length in `a` and the
+ * next run in `b`; its kind is 0, so no reader takes it for an event. */
+static struct record *free_runs;
 
 static _Thread_local struct {
     struct cursor cursors[NESTING];
@@ -125,6 +130,7 @@ static _Thread_local struct {
     uint32_t run;   /* length of the last run it got */
     uint16_t thread, worker;
     bool introduced; /* its THREAD event is written */
+    bool starved;    /* found no room once: it stays so, and what it lost has no gaps */
     const struct site *name;
 } me;
 
@@ -166,8 +172,8 @@ static inline uint64_t ticks_now(void)
 }
 
 #if defined __x86_64__
-/* Is the counter fit to be a clock: the same on all processors, and steady? The processor says whether it is steady; that the
- * kernel takes its own time from it says that it is the same everywhere. */
+/* Is the counter fit to be a clock: steady, and the same on all processors? The processor says whether it is steady;
+ * that the kernel takes its own time from it says that it is the same everywhere. */
 static bool counter_usable(void)
 {
     unsigned a, b, c, d = 0;
@@ -297,7 +303,11 @@ static struct header header_made(void)
     return h;
 }
 
-/* Touches memory before it is needed. An older kernel cannot: then each page costs its fault when it comes to it. */
+/* Touches memory before it is needed: all of a chunk in one system call, when a thread gets it. Measured (bench_trace,
+ * two processors, ext4): the slowest event in 1,000 takes 0.2 us so; 1.8 us if each page takes its own fault; 1.5 us if
+ * a helper thread is woken to do it ahead, as it holds up the faults of those that record. The median is 22 ns each
+ * time. A kernel that is too old for this refuses, and pages take their faults. */
+
 static void make_ready(void *memory, size_t size)
 {
     (void)madvise(memory, size, MADV_POPULATE_WRITE);
@@ -364,8 +374,8 @@ static bool file_open(void)
 
     struct header *header = (struct header *)map;
     memcpy(&word, magic, sizeof word);
-    atomic_store_explicit(&header->magic, word, memory_order_release);  /* pairs with whoever reads the file */
-    atomic_store_explicit(&rec.header, header, memory_order_release); /* pairs with the loads in header_get */
+    atomic_store_explicit(&header->magic, word, memory_order_release); /* pairs with whoever reads the file */
+    atomic_store_explicit(&rec.header, header, memory_order_release);  /* pairs with the loads in header_get */
     return true;
 }
 
@@ -379,8 +389,17 @@ static struct header *header_get(void)
 static void count_dropped(void)
 {
     struct header *header = header_get();
-    if (header)
-        atomic_fetch_add_explicit(&header->dropped, 1, memory_order_relaxed); /* a mere count: no partner */
+    uint64_t now = ticks_now();
+
+    if (!header)
+        return;
+    /* All relaxed: these are mere numbers, and nothing is read on the strength of them. */
+    uint64_t first = atomic_load_explicit(&header->first_dropped, memory_order_relaxed);
+    while ((first == 0 || now < first) &&
+           !atomic_compare_exchange_weak_explicit(&header->first_dropped, &first, now, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        ;
+    atomic_fetch_add_explicit(&header->dropped, 1, memory_order_relaxed);
 }
 
 /* A chunk that nobody had before, as a run of all its records. Takes no lock. */
@@ -402,31 +421,36 @@ static bool chunk_take(struct header *header, struct cursor *cursor)
     return true;
 }
 
-/* Both with the lock held, or before other threads exist. */
-static void run_give_back(const struct cursor *cursor)
+/* With the lock held. The next new thread wants room for two records at least: its THREAD event and another. */
+static void run_give_back(struct cursor *cursor)
 {
-    if (cursor->next == cursor->end)
-        return;
-    cursor->next->a = (uint32_t)(cursor->end - cursor->next);
-    cursor->next->b = (uintptr_t)atomic_load_explicit(&free_runs, memory_order_relaxed); /* the lock orders it */
-    atomic_store_explicit(&free_runs, cursor->next, memory_order_relaxed);
+    if (cursor->end - cursor->next >= 2) {
+        cursor->next->a = (uint32_t)(cursor->end - cursor->next);
+        cursor->next->b = (uintptr_t)free_runs;
+        free_runs = cursor->next;
+    }
+    cursor->next = cursor->end;
 }
 
+/* A short run, with the lock held. */
 static bool run_take(struct header *header, struct cursor *cursor, uint32_t length)
 {
-    struct record *first = atomic_load_explicit(&free_runs, memory_order_relaxed); /* the lock orders it */
-    if (first) {
-        cursor->next = first;
-        cursor->end = first + first->a;
-        atomic_store_explicit(&free_runs, (struct record *)(uintptr_t)first->b, memory_order_relaxed);
-    } else if (!chunk_take(header, cursor)) {
-        return false;
+    struct cursor fresh;
+
+    if (length == FIRST_RUN && free_runs) {
+        cursor->next = free_runs;
+        cursor->end = free_runs + free_runs->a;
+        free_runs = (struct record *)(uintptr_t)free_runs->b;
+        return true;
     }
-    if (cursor->end - cursor->next > length) {
-        struct cursor rest = {cursor->next + length, cursor->end};
-        cursor->end = rest.next;
-        run_give_back(&rest);
+    if (shared.end - shared.next < length) {
+        if (!chunk_take(header, &fresh))
+            return false;
+        run_give_back(&shared);
+        shared = fresh;
     }
+    cursor->next = shared.next;
+    cursor->end = shared.next += length;
     return true;
 }
 
@@ -443,30 +467,23 @@ static void child_open(void)
     }
 }
 
-/* Gives the cursor records to fill, if there are any left. */
+/* Gives the cursor records to fill. False: there are none left. */
 static bool run_get(struct cursor *cursor)
 {
     uint32_t length = me.run == 0 ? FIRST_RUN : me.run < CHUNK_RECORDS / 4 ? me.run * 4 : CHUNK_RECORDS;
     struct header *header = header_get();
 
-    if (header && (length == CHUNK_RECORDS || me.depth > 1) && chunk_take(header, cursor)) {
-        me.run = CHUNK_RECORDS;
-        return true;
-    }
     if (me.depth > 1) /* a signal handler inside trace_emit, which may hold the lock */
-        return false;
-    /* A peek, so that a full recording does not queue its threads up at the lock; nothing is read through it. */
-    if (header && atomic_load_explicit(&header->chunks_taken, memory_order_relaxed) >= rec.chunk_limit &&
-        !atomic_load_explicit(&free_runs, memory_order_relaxed))
-        return false;
+        return header && chunk_take(header, cursor);
+    me.run = length;
+    if (length == CHUNK_RECORDS)
+        return chunk_take(header, cursor);
 
     pthread_mutex_lock(&lock);
-    if (!header)
-        child_open();
+    child_open();
     header = header_get();
     bool got = header && run_take(header, cursor, length);
     pthread_mutex_unlock(&lock);
-    me.run = length;
     return got;
 }
 
@@ -521,13 +538,14 @@ static void thread_introduce(struct cursor *cursor)
 static bool cursor_refill(struct cursor *cursor)
 {
     int program_errno = errno;
-    bool got = thread_number() && run_get(cursor);
+    bool got = !me.starved && thread_number() && run_get(cursor);
 
     if (got) {
         pthread_setspecific(rec.at_thread_end, &me); /* any value but NULL has thread_end called */
         if (!me.introduced)
             thread_introduce(cursor);
     } else {
+        me.starved |= me.depth == 1; /* not for want of a chunk in a signal handler: the next run may be a short one */
         count_dropped();
     }
     errno = program_errno;
@@ -587,10 +605,8 @@ static void thread_end(void *unused)
     me.depth++;
     atomic_signal_fence(memory_order_seq_cst); /* a handler keeps away from the lock */
     pthread_mutex_lock(&lock);
-    for (int i = 0; i < NESTING; i++) {
+    for (int i = 0; i < NESTING; i++)
         run_give_back(&me.cursors[i]);
-        me.cursors[i].next = me.cursors[i].end;
-    }
     pthread_mutex_unlock(&lock);
     atomic_signal_fence(memory_order_seq_cst);
     me.depth--;
@@ -602,13 +618,24 @@ static void forked_child(void)
     pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
     memcpy(&lock, &fresh, sizeof lock); /* a thread that does not exist here may have held it */
-    atomic_store_explicit(&free_runs, NULL, memory_order_relaxed);
+    shared = (struct cursor){NULL, NULL};
+    free_runs = NULL;
     atomic_store_explicit(&rec.threads, 0, memory_order_relaxed);
     atomic_store_explicit(&rec.header, NULL, memory_order_relaxed);
     memset(me.cursors, 0, sizeof me.cursors);
     me.run = 0;
     me.thread = 0;
-    me.introduced = false;
+    me.introduced = me.starved = false;
+}
+
+static void say_dropped(const struct header *header)
+{
+    unsigned long long dropped = atomic_load_explicit(&header->dropped, memory_order_relaxed); /* a mere count */
+    unsigned long long enough = rec.limit + 2 * dropped * sizeof(struct record);
+
+    if (dropped)
+        dprintf(STDERR_FILENO, "%s: full: %llu events were dropped; TRACE_LIMIT=%lluM would have held them\n", rec.path,
+                dropped, (enough >> 20) + 1);
 }
 
 __attribute__((destructor(101))) static void program_end(void)
@@ -628,11 +655,7 @@ __attribute__((destructor(101))) static void program_end(void)
     header->flags |= FLAG_ENDED;
     if (stat(rec.path, &st) == 0 && st.st_dev == rec.device && st.st_ino == rec.inode)
         (void)!truncate(rec.path, (off_t)(header->chunks_offset + header->chunk_limit * CHUNK_SIZE));
-
-    uint64_t dropped = atomic_load_explicit(&header->dropped, memory_order_relaxed); /* a mere count */
-    if (dropped)
-        dprintf(STDERR_FILENO, "%s: full: %llu events were dropped; TRACE_LIMIT=%lluM would make more room\n", rec.path,
-                (unsigned long long)dropped, (unsigned long long)(rec.limit >> 20) * 4 + 1);
+    say_dropped(header);
 }
 
 /* ---- the start ---- */

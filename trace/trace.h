@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define TRACE_STATES(before, after) ((uint32_t)(before) | (uint32_t)(after) << 16)
-#define TRACE_ARGS(first, second) ((uint64_t)(uint32_t)(first) | (uint64_t)(uint32_t)(second) << 32)
+#define TRACE_ARGS(first, second)   ((uint64_t)(uint32_t)(first) | (uint64_t)(uint32_t)(second) << 32)
 
 /* Nanoseconds on CLOCK_MONOTONIC: the clock that timers use and that a recording's times are given in. */
 uint64_t trace_now(void);
@@ -25,13 +25,13 @@ uint64_t trace_now(void);
 #ifdef TRACE_OFF
 
 /* sizeof evaluates nothing; it only keeps the compiler from calling the arguments' variables unused. */
-#define TRACE(kind, task, a, b) ((void)sizeof(task), (void)sizeof(a), (void)sizeof(b))
+#define TRACE(kind, task, a, b)        ((void)sizeof(task), (void)sizeof(a), (void)sizeof(b))
 #define TRACE_AT(kind, task, a, b, at) ((void)sizeof(task), (void)sizeof(a), (void)sizeof(b), (void)sizeof(at))
-#define trace_note(text, number) ((void)sizeof(number))
-#define trace_thread_name(name) ((void)0)
-#define trace_thread_name_at(at) ((void)sizeof(at))
-#define trace_worker(number) ((void)sizeof(number))
-#define trace_site_number(at) ((void)sizeof(at), (uint32_t)0)
+#define trace_note(text, number)       ((void)sizeof(number))
+#define trace_thread_name(name)        ((void)0)
+#define trace_thread_name_at(at)       ((void)sizeof(at))
+#define trace_worker(number)           ((void)sizeof(number))
+#define trace_site_number(at)          ((void)sizeof(at), (uint32_t)0)
 
 #else
 
@@ -42,10 +42,10 @@ uint64_t trace_now(void);
 #ifdef HOOKS
 #define TRACE_AT(kind, task, a, b, at) trace_point(TRACE_##kind, task, (uint32_t)(a), (uint64_t)(b), at)
 #else
-#define TRACE_AT(kind, task, a, b, at)                                                                                \
-    do {                                                                                                              \
-        if (__builtin_expect(trace_on, 0))                                                                            \
-            trace_emit(TRACE_##kind, task, (uint32_t)(a), (uint64_t)(b), at);                                         \
+#define TRACE_AT(kind, task, a, b, at)                                                                                 \
+    do {                                                                                                               \
+        if (__builtin_expect(trace_on, 0))                                                                             \
+            trace_emit(TRACE_##kind, task, (uint32_t)(a), (uint64_t)(b), at);                                          \
     } while (0)
 #endif
 
@@ -53,7 +53,7 @@ uint64_t trace_now(void);
 #define trace_note(text, number) TRACE_AT(NOTE, 0, 0, number, SITE(text))
 
 /* Names the calling thread in recordings; to be called before its first event. name: a string literal. */
-#define trace_thread_name(name) trace_thread_name_at(SITE(name))
+#define trace_thread_name(name)  trace_thread_name_at(SITE(name))
 
 void trace_thread_name_at(const struct site *at);
 
