@@ -2,26 +2,14 @@
 
 #include "task.h"
 #include "trace.h"
-
-/* Leaves the caller's waker with the task, in place of one that an earlier poll left. */
-static void join_handle_wait(struct task *task, struct context *cx)
-{
-    struct waker earlier = task->joiner;
-
-    task->joiner = waker_clone(cx->waker);
-    if (earlier.vtable) {
-        TRACE(WAIT_END, 0, TRACE_SOURCE_JOIN, task->id);
-        waker_drop(earlier);
-    }
-    TRACE(WAIT, 0, TRACE_SOURCE_JOIN, task->id);
-}
+#include "wait.h"
 
 static enum poll join_handle_poll(struct future *f, struct context *cx)
 {
     struct join_handle *self = (struct join_handle *)f;
 
     if (!task_is_done(self->task)) {
-        join_handle_wait(self->task, cx);
+        wait_start(&self->task->joiner, cx, TRACE_SOURCE_JOIN, self->task->id, SITE(""));
         return POLL_PENDING;
     }
     TRACE(JOIN, self->task->id, 0, 0);
@@ -33,13 +21,8 @@ static enum poll join_handle_poll(struct future *f, struct context *cx)
 static void join_handle_drop(struct future *f)
 {
     struct join_handle *self = (struct join_handle *)f;
-    struct waker joiner = self->task->joiner;
 
-    if (joiner.vtable) {
-        self->task->joiner = (struct waker){0};
-        TRACE(WAIT_END, 0, TRACE_SOURCE_JOIN, self->task->id);
-        waker_drop(joiner);
-    }
+    wait_cancel(&self->task->joiner, TRACE_SOURCE_JOIN, self->task->id, SITE(""));
     if (task_is_done(self->task))
         task_drop_output(self->task);
     self->task->output_wanted = false;

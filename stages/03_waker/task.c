@@ -3,6 +3,7 @@
 #include "executor.h"
 #include "join_handle.h"
 #include "trace.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -132,17 +133,6 @@ void task_abort(struct task *task, const struct site *at)
 
 /* --- running --- */
 
-static void task_wake_joiner(struct task *task)
-{
-    struct waker joiner = task->joiner;
-
-    if (!joiner.vtable)
-        return;
-    task->joiner = (struct waker){0};
-    TRACE(WAIT_END, 0, TRACE_SOURCE_JOIN, task->id);
-    waker_wake(joiner);
-}
-
 static enum task_outcome task_poll(struct task *task)
 {
     struct future *f = task_future(task);
@@ -178,7 +168,7 @@ enum task_outcome task_run(struct task *task)
         outcome = task_poll(task);
     }
     if (outcome == TASK_IS_OVER)
-        task_wake_joiner(task);
+        wait_wake(&task->joiner, TRACE_SOURCE_JOIN, task->id, SITE(""));
     return outcome;
 }
 

@@ -47,7 +47,7 @@ struct task {
 
     /* the executor's thread */
     struct task *alive_next, *alive_prev; /* the executor's list of all tasks that are not done */
-    struct waker joiner;                  /* of the task that waits for this one; vtable NULL: none */
+    struct waker joiner;                  /* where the task that waits for this one leaves its waker */
     uint32_t polls;                       /* how often it was polled */
     bool output_wanted;                   /* a join handle will take the output, or drop it */
     _Alignas(max_align_t) unsigned char future[];

@@ -1,6 +1,7 @@
 #include "timer.h"
 
 #include "trace.h"
+#include "wait.h"
 
 #include <time.h>
 
@@ -22,17 +23,11 @@ static void *sleep_thread(void *arg)
     pthread_mutex_lock(&self->lock);
     sleep_until_deadline(self);
     self->fired = true;
-    struct waker waker = self->waker;
-    bool cancelled = self->cancelled;
-    const struct site *at = self->at;
-    TRACE(WAIT_END, 0, TRACE_SOURCE_THREAD, self->base.id);
-    pthread_mutex_unlock(&self->lock);
-
-    /* Outside the lock: the task may be polled as soon as it is woken, and that poll takes the lock. */
-    if (cancelled)
-        waker_drop_at(waker, at);
+    if (self->cancelled)
+        wait_cancel(&self->waiting, TRACE_SOURCE_THREAD, self->base.id, self->at);
     else
-        waker_wake_at(waker, at);
+        wait_wake(&self->waiting, TRACE_SOURCE_THREAD, self->base.id, self->at);
+    pthread_mutex_unlock(&self->lock);
     return NULL;
 }
 
@@ -67,13 +62,11 @@ static enum poll sleep_start(struct sleep *self, struct context *cx)
 {
     sleep_init_lock(self);
     self->deadline = deadline_after(self->duration);
-    self->waker = waker_clone_at(cx->waker, self->at);
-    TRACE_AT(WAIT, 0, TRACE_SOURCE_THREAD, self->base.id, self->at);
+    wait_start(&self->waiting, cx, TRACE_SOURCE_THREAD, self->base.id, self->at);
     self->output = -pthread_create(&self->thread, NULL, sleep_thread, self);
     if (self->output == 0)
         return POLL_PENDING;
-    TRACE(WAIT_END, 0, TRACE_SOURCE_THREAD, self->base.id);
-    waker_drop_at(self->waker, self->at);
+    wait_cancel(&self->waiting, TRACE_SOURCE_THREAD, self->base.id, self->at);
     return POLL_READY;
 }
 
@@ -82,12 +75,9 @@ static bool sleep_has_fired(struct sleep *self, struct context *cx)
 {
     pthread_mutex_lock(&self->lock);
     bool fired = self->fired;
-    struct waker stale = self->waker;
     if (!fired)
-        self->waker = waker_clone_at(cx->waker, self->at);
+        wait_start(&self->waiting, cx, TRACE_SOURCE_THREAD, self->base.id, self->at);
     pthread_mutex_unlock(&self->lock);
-    if (!fired)
-        waker_drop_at(stale, self->at);
     return fired;
 }
 

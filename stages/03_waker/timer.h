@@ -19,7 +19,7 @@ struct sleep {
     /* both threads, under lock, from the first poll on */
     pthread_mutex_t lock;
     pthread_cond_t cancel;
-    struct waker waker; /* of the latest poll */
+    struct waker waiting; /* of the latest poll */
     bool cancelled;
     bool fired;
     uint64_t deadline; /* set before the thread starts; ns on CLOCK_MONOTONIC */
