@@ -39,7 +39,7 @@ STAGE_TESTS := $(foreach s,$(STAGES),$(patsubst stages/$(s)/%.c,$(BUILD)/stages/
 STAGE ?= 04
 stage  = $(or $(filter $(STAGE)_%,$(STAGES)),$(error there is no stage $(STAGE); there are: $(STAGES)))
 
-make_stage = $(MAKE) -C stages/$(1) OUT=$(abspath $(BUILD))/stages/$(1)
+in_stage = -C stages/$(1) OUT=$(abspath $(BUILD))/stages/$(1)
 
 # The demo that shows best what the stage is about: `make lifecycle` draws it.
 demo_of_01 := countdown
@@ -57,7 +57,7 @@ all: $(PROGRAMS) $(STAGES:%=stage-%)
 
 ##lifecycle      draw the life of a future from a real run [STAGE=01 ... 04]
 lifecycle: $(BUILD)/bin/lifeline | packages
-	@$(call make_stage,$(stage)) all
+	@$(MAKE) $(call in_stage,$(stage)) all
 	@tools/lifecycle $(BUILD) $(call main_demo,$(stage))
 
 ##test           build and run all tests
@@ -69,7 +69,8 @@ tests: all $(TESTS) $(STAGES:%=tests-of-%)
 ##asan           all tests under the address and the undefined behaviour sanitizer
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 asan:
-	@$(MAKE) BUILD=$(BUILD)/asan TOOL_TESTS= CFLAGS='-O1 -g -fno-omit-frame-pointer $(ASAN)' test
+	@LSAN_OPTIONS=suppressions=$(abspath tools/lsan.supp):print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(MAKE) BUILD=$(BUILD)/asan TOOL_TESTS= CFLAGS='-O1 -g -fno-omit-frame-pointer $(ASAN)' test
 
 ##tsan           the tests of everything that has threads under the thread sanitizer
 TSAN := -fsanitize=thread
@@ -135,9 +136,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | packages
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 stage-%: | packages
-	@$(call make_stage,$*) all
+	@$(MAKE) $(call in_stage,$*) all
 
 tests-of-%: | packages stage-%
-	@$(call make_stage,$*) tests
+	@$(MAKE) $(call in_stage,$*) tests
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
