@@ -10,8 +10,12 @@ CFLAGS ?= -O2 -g
 # `override`, so that `make CFLAGS=-O0` changes the optimisation and not the language.
 override CFLAGS += -std=gnu11 -pthread -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
 
-# What all objects depend on. Expanded here and now: a target's own additions are no change of flags.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+# Objects depend on this file, so that they are built again when the compiler or its flags change.
+FLAGS := $(strip $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS))
+ifneq ($(FLAGS),$(file < $(BUILD)/flags))
+$(shell mkdir -p $(BUILD))
+$(file > $(BUILD)/flags,$(FLAGS))
+endif
 
 PROGRAMS   :=
 TESTS      :=
@@ -50,7 +54,7 @@ main_demo = stages/$(1)/demos/$(demo_of_$(firstword $(subst _, ,$(1)))).c
 
 # ---- what people ask for
 
-.PHONY: all tests test asan tsan lifecycle check-stages diff install clean format ci help check-docs check-format packages FORCE
+.PHONY: all tests test asan tsan lifecycle check-stages diff install clean format ci help check-docs check-format packages
 
 ##all            everything: lifeline, and every stage with its demos
 all: $(PROGRAMS) $(STAGES:%=stage-%)
@@ -124,11 +128,6 @@ PAGES   = $(shell find . -name '*.md' -not -path './build/*' -not -path '*/node_
 NEEDS := build $(if $(filter-out check-stages,$(or $(MAKECMDGOALS),all)),draw) $(if $(filter test tests asan tsan,$(MAKECMDGOALS)),test)
 packages:
 	@setup/packages $(NEEDS)
-
-# Objects depend on this file, so that they are built again when the compiler or its flags change.
-$(BUILD)/flags: FORCE
-	@mkdir -p $(@D)
-	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
 $(BUILD)/%.o: %.c $(BUILD)/flags | packages
 	$(call say,CC,$<)
