@@ -1,12 +1,9 @@
 /* Three tasks sleep 100, 50 and 150 ms at the same time, on one thread: they finish in the order 2, 1, 3, after 150 ms
- * in all and next to no CPU time, because the executor sleeps until a helper thread wakes a task. */
+ * in all and next to no CPU time, because the executor itself sleeps until a helper thread wakes a task. */
+#include "demo.h"
 #include "executor.h"
-#include "join_handle.h"
+#include "must.h"
 #include "timer.h"
-#include "trace.h"
-
-#include <stdio.h>
-#include <time.h>
 
 struct napper {
     struct future base;
@@ -22,13 +19,14 @@ static enum poll napper_poll(struct future *f, struct context *cx)
 
     switch (self->state) {
     case NAPPER_START:
-        printf("task %d sleeps for %d ms\n", self->number, (int)self->milliseconds);
+        printf("task %d goes to sleep for %d ms\n", self->number, (int)self->milliseconds);
         self->sleep = sleep_for(MILLISECONDS(self->milliseconds));
         self->state = NAPPER_ASLEEP;
         __attribute__((fallthrough));
     case NAPPER_ASLEEP:
         if (future_poll(&self->sleep.base, cx) == POLL_PENDING)
             return POLL_PENDING;
+        must(self->sleep.output, "sleep");
         printf("task %d is awake again\n", self->number);
         return POLL_READY;
     }
@@ -51,26 +49,20 @@ static struct napper napper(int number, uint64_t milliseconds)
     return self;
 }
 
-static double seconds(clockid_t clock)
+int main(int argc, char **argv)
 {
-    struct timespec ts;
-    clock_gettime(clock, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-int main(void)
-{
+    demo_begin(argc, argv, "Three tasks sleep at the same time, and so does the executor.", 0);
     struct executor ex;
     struct napper nappers[3] = {napper(1, 100), napper(2, 50), napper(3, 150)};
 
-    if (executor_init(&ex) != 0)
-        return 1;
-    double began = seconds(CLOCK_MONOTONIC);
+    must(executor_init(&ex), "executor_init");
     for (int i = 0; i < 3; i++)
-        task_spawn(&ex, &nappers[i], NULL);
+        must(task_spawn(&ex, &nappers[i], NULL), "task_spawn");
+    double began = demo_milliseconds(CLOCK_MONOTONIC);
+    double worked = demo_milliseconds(CLOCK_PROCESS_CPUTIME_ID);
     executor_run(&ex);
-    printf("All three took %.0f ms together, and %.1f ms of CPU time.\n", (seconds(CLOCK_MONOTONIC) - began) * 1e3,
-           seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e3);
+    printf("All three took %.0f ms together, and %.1f ms of them the processor worked.\n",
+           demo_milliseconds(CLOCK_MONOTONIC) - began, demo_milliseconds(CLOCK_PROCESS_CPUTIME_ID) - worked);
     executor_destroy(&ex);
     return 0;
 }
