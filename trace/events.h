@@ -46,7 +46,7 @@
     X(51, PARK_END, "park_end", "the executor is awake again")                                                        \
     X(52, UNPARK, "unpark", "somebody wakes the sleeping executor")                                                   \
     /* the reactor */                                                                                                 \
-    X(60, REGISTER_BEGIN, "register_begin", "a descriptor is given to the reactor; a: fd, b: its registration")       \
+    X(60, REGISTER_BEGIN, "register_begin", "the reactor is to watch a descriptor, or one more direction of it; a: fd, b: its registration")       \
     X(61, REGISTER_END, "register_end", "a: fd, b: 0 or -errno")                                                      \
     X(62, DEREGISTER, "deregister", "the reactor forgets a descriptor; a: fd, b: its registration")                   \
     X(63, TURN_BEGIN, "turn_begin", "the reactor looks for events; b: longest wait in ns, -1: for ever")              \

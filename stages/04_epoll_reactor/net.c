@@ -194,8 +194,9 @@ static enum poll socket_write_poll(struct future *f, struct context *cx)
     while (self->sent < self->count) {
         if (wait_for(self->socket, SOURCE_WRITE, f, cx, &error, self->at) == POLL_PENDING)
             return POLL_PENDING;
-        self->output = error ? error : sys_send(self->socket->source.fd, self->bytes + self->sent,
-                                                self->count - self->sent, self->at);
+        self->output = error ? error
+                             : sys_send(self->socket->source.fd, self->bytes + self->sent, self->count - self->sent,
+                                        self->at);
         if (self->output == -EAGAIN)
             source_would_block(&self->socket->source, SOURCE_WRITE);
         else if (self->output >= 0)

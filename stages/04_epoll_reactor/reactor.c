@@ -10,7 +10,7 @@
 
 enum { EVENTS_PER_TURN = 256 };
 
-#define NUDGE UINT64_MAX /* the event data of the eventfd; every other is slot | generation << 32 */
+#define NUDGE   UINT64_MAX /* the event data of the eventfd; every other is slot | generation << 32 */
 #define NO_SLOT UINT32_MAX
 
 static const enum trace_source trace_source_of[2] = {TRACE_SOURCE_READ, TRACE_SOURCE_WRITE};
@@ -43,8 +43,10 @@ int reactor_init(struct reactor *reactor)
 void reactor_destroy(struct reactor *reactor)
 {
     for (uint32_t i = 0; i < reactor->slot_count; i++)
-        if (reactor->slots[i].source)
+        if (reactor->slots[i].source) {
             reactor->slots[i].source->reactor = NULL;
+            reactor->slots[i].source->watched = 0;
+        }
     free(reactor->slots);
     sys_close(reactor->nudge_fd, SITE(""));
     sys_close(reactor->epoll_fd, SITE(""));
@@ -87,28 +89,36 @@ static void slot_free(struct reactor *reactor, uint32_t index)
     reactor->first_free = index;
 }
 
-/* 0 or -errno. */
-static int source_register(struct source *source, struct reactor *reactor, const struct site *at)
+/* Gives the source a slot. 0 or -ENOMEM. */
+static int source_join(struct source *source, struct reactor *reactor)
 {
     if (reactor->first_free == NO_SLOT && reactor_grow(reactor) != 0)
         return -ENOMEM;
-    uint32_t index = reactor->first_free;
-    uint64_t key = slot_key(reactor, index);
+    source->slot = reactor->first_free;
+    source->reactor = reactor;
+    reactor->first_free = reactor->slots[source->slot].next_free;
+    reactor->slots[source->slot].source = source;
+    return 0;
+}
+
+/* Asks the kernel for reports about one more direction; the first time, this puts the descriptor into the epoll set,
+ * where it stays until it is closed. What was ready before the call is reported as well, so nothing falls between the
+ * call that would block and this one. 0 or -errno. */
+static int source_watch(struct source *source, enum direction direction, const struct site *at)
+{
+    unsigned watched = source->watched | 1u << direction;
+    uint32_t events = (watched & 1 << SOURCE_READ ? EPOLLIN | EPOLLRDHUP : 0) |
+                      (watched & 1 << SOURCE_WRITE ? EPOLLOUT : 0);
+    uint64_t key = slot_key(source->reactor, source->slot);
 
     (void)at;
     TRACE_AT(REGISTER_BEGIN, 0, source->fd, key, at);
-    /* Both directions at once, for as long as the descriptor is open: one system call in its life. What became ready
-     * before this call is reported as well, so nothing falls between the call that would block and this one. */
-    int error = sys_epoll_ctl(reactor->epoll_fd, EPOLL_CTL_ADD, source->fd,
-                              EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, key, SITE(""));
+    int error = sys_epoll_ctl(source->reactor->epoll_fd, source->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, source->fd,
+                              events | EPOLLET, key, SITE(""));
     TRACE_AT(REGISTER_END, 0, source->fd, error, at);
-    if (error)
-        return error;
-    reactor->first_free = reactor->slots[index].next_free;
-    reactor->slots[index].source = source;
-    source->slot = index;
-    source->reactor = reactor;
-    return 0;
+    if (!error)
+        source->watched = watched;
+    return error;
 }
 
 /* --- sources --- */
@@ -131,6 +141,18 @@ static void source_check_owner(struct source *source, enum direction direction, 
                direction == SOURCE_READ ? "read from" : "write to", source->fd);
 }
 
+/* 0 or -errno. */
+static int source_make_watched(struct source *source, enum direction direction, const struct site *at)
+{
+    struct reactor *reactor = reactor_current(at);
+
+    if (source->reactor && source->reactor != reactor)
+        misuse(at, "descriptor %d is registered with the reactor of another executor", source->fd);
+    if (!source->reactor && source_join(source, reactor) != 0)
+        return -ENOMEM;
+    return source->watched & 1u << direction ? 0 : source_watch(source, direction, at);
+}
+
 enum poll source_poll_ready(struct source *source, enum direction direction, const struct future *owner,
                             struct context *cx, int *error, const struct site *at)
 {
@@ -140,10 +162,7 @@ enum poll source_poll_ready(struct source *source, enum direction direction, con
     source_check_owner(source, direction, owner, at);
     if (source->ready & 1u << direction)
         return POLL_READY;
-    if (!source->reactor)
-        *error = source_register(source, reactor_current(at), at);
-    else if (source->reactor != reactor_current(at))
-        misuse(at, "descriptor %d is registered with the reactor of another executor", source->fd);
+    *error = source_make_watched(source, direction, at);
     if (*error)
         return POLL_READY;
     source->waiting[direction].owner = owner;
@@ -171,9 +190,11 @@ static void source_deregister(struct source *source, const struct site *at)
 
     (void)at;
     TRACE_AT(DEREGISTER, 0, source->fd, slot_key(reactor, source->slot), at);
-    sys_epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, source->fd, 0, 0, SITE(""));
+    if (source->watched)
+        sys_epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, source->fd, 0, 0, SITE(""));
     slot_free(reactor, source->slot);
     source->reactor = NULL;
+    source->watched = 0;
 }
 
 int source_close(struct source *source, const struct site *at)

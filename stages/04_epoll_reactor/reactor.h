@@ -19,8 +19,9 @@ enum direction { SOURCE_READ, SOURCE_WRITE };
  * guess: so the first read is simply tried, and a descriptor that never makes anybody wait is never registered. A call
  * that would block clears it. The kernel reports a change once (edge-triggered), and the reactor sets it again. */
 struct source {
-    int fd;        /* -1: closed */
-    unsigned ready; /* 1 << enum direction */
+    int fd;                  /* -1: closed */
+    unsigned ready;          /* 1 << enum direction */
+    unsigned watched;        /* directions that the kernel reports, likewise */
     struct reactor *reactor; /* NULL: not registered */
     uint32_t slot;
     struct {

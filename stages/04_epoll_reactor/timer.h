@@ -5,7 +5,7 @@
 #include "future.h"
 #include "reactor.h"
 
-#define MILLISECONDS(n) ((n) * UINT64_C(1000000))
+#define MILLISECONDS(n) ((n)*UINT64_C(1000000))
 
 /* Ready at its deadline, never sooner. */
 struct sleep {
