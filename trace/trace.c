@@ -126,6 +126,7 @@ static struct record *free_runs;
 
 static _Thread_local struct {
     struct cursor cursors[NESTING];
+    uint32_t task;  /* that it polls, 0: none */
     unsigned depth; /* cursors in use. A handler leaves it as it found it, so ++ and -- need not be atomic */
     uint32_t run;   /* length of the last run it got */
     uint16_t thread, worker;
@@ -552,8 +553,19 @@ static bool cursor_refill(struct cursor *cursor)
     return got;
 }
 
+/* What happens inside a task's poll and names no task is that task's doing. */
+static uint32_t event_task(enum trace_kind kind, uint32_t task)
+{
+    if (kind == TRACE_TASK_POLL_BEGIN)
+        me.task = task;
+    else if (kind == TRACE_TASK_POLL_END)
+        me.task = 0;
+    return task ? task : me.task;
+}
+
 void trace_emit(enum trace_kind kind, uint32_t task, uint32_t a, uint64_t b, const struct site *at)
 {
+    task = event_task(kind, task);
     if (me.depth == NESTING) {
         count_dropped();
         return;
