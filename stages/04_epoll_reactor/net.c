@@ -76,8 +76,11 @@ static enum poll socket_accept_poll(struct future *f, struct context *cx)
 static void socket_accept_drop(struct future *f)
 {
     struct socket_accept *self = (struct socket_accept *)f;
+
     if (f->phase == FUTURE_STARTED)
         source_forget(&self->listener->source, SOURCE_READ, f, self->at);
+    else if (f->phase == FUTURE_FINISHED && self->output >= 0)
+        sys_close(self->output, self->at);
 }
 
 FUTURE_TYPE(socket_accept, socket_accept_poll, socket_accept_drop);

@@ -39,8 +39,9 @@ struct socket_accept {
     struct future base;
     struct socket *listener;
     const struct site *at;
-    int output; /* the descriptor of the new connection, for socket_from_fd; or -errno. -EMFILE and -ENFILE leave the
-                   connection where it is: it can be accepted later, when a descriptor is free */
+    int output; /* the descriptor of the new connection, for socket_from_fd; whoever takes it leaves -1 here, or the drop
+                   closes it. Or -errno; -EMFILE and -ENFILE leave the connection where it is: it can be accepted
+                   later, when a descriptor is free */
 };
 
 #define socket_accept(listener) socket_accept_at(listener, SITE(#listener))
