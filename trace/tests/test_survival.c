@@ -1,7 +1,7 @@
 /* A busy run is killed at random instants. Whatever it had committed must be in the file, and nothing else.
  *
- * The run is this program itself, called with --subject. Each of its threads counts, in a mapping of its own, the events that
- * it has committed: after each event, so the recording holds that many, or one more.
+ * The run is this program itself, called with --subject. Each of its threads counts, in a mapping of its own, the
+ * events that it has committed: after each event, so the recording holds that many, or one more.
  *
  *   test_survival [KILLS [SEED]] */
 #define _GNU_SOURCE
@@ -28,6 +28,14 @@
 #include <cmocka.h>
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+#ifdef SANITIZED
 enum { KILLS = 50 }; /* a start takes ten times as long there */
 #else
 enum { KILLS = 1000 };
