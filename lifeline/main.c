@@ -11,6 +11,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"draw", draw_main},
+    {"check", check_main},
+    {"stats", stats_main},
     {"dump", dump_main},
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int options_bad(const char *command, const char *format, ...)
@@ -32,6 +33,17 @@ int options_one_file(int argc, char **argv, const char *help, const char **path)
         *path = argv[i];
     }
     return *path ? OPTIONS_GO_ON : options_bad(argv[0], "which recording?");
+}
+
+bool options_number(const char *text, uint32_t *number)
+{
+    char *end;
+    unsigned long long value;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    *number = (uint32_t)value;
+    return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && value <= UINT32_MAX;
 }
 
 int recording_open_or_say(struct recording *rec, const char *path)

@@ -13,6 +13,9 @@ int options_one_file(int argc, char **argv, const char *help, const char **path)
 /* One line on standard error: how the command was misused, and where to read more. Returns 2. */
 int options_bad(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A number from 0 to 4,294,967,295, and nothing else. */
+bool options_number(const char *text, uint32_t *number);
+
 /* recording_open that complains on standard error itself: "lifeline: run.trace: is empty". */
 int recording_open_or_say(struct recording *rec, const char *path);
 

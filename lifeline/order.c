@@ -1,105 +1,350 @@
+/* The order in which things happened, where the clocks alone do not tell it.
+ *
+ * A thread changes a task's state word and then records that it did. Between the two another thread may change the word
+ * again and record that first: by the clocks a task is polled before it was woken. But the records say more than a time:
+ * each transition carries the state before and after it, and these make a chain.
+ *
+ * What is certain: a transition happened after the record that its thread wrote before it (`low`) and before its own
+ * record (`high`). (A wake that queues the task writes QUEUE_PUSH between the transition and its record; there `low` is
+ * the record before the push, and the transition may pass the push, which is where it belongs.)
+ *
+ * So, for each task whose chain is broken by the clocks: its transitions are cut into clusters whose brackets overlap,
+ * and in each broken cluster we look for an order that the brackets allow and that makes a chain, trying the order of
+ * the clocks first at every step. If there is none, the order of the clocks stays: then something is wrong with the run
+ * and not with the clocks, and `check` will say what. In that order every transition is put as late as it can be.
+ *
+ * Cost: linear in the events, and in each broken cluster a search that gives up after a number of steps that is linear
+ * in its size. */
 #include "order.h"
 
 #include "memory.h"
 
 #include <stdlib.h>
 
-/* ---- merging the threads by their clocks */
+#define ANY_STATE UINT32_MAX
 
-struct lane { /* one thread: its runs in the order in which it wrote them */
-    const struct run *run, *end;
-    const struct event *next, *run_end;
-    uint64_t time; /* of next; never less than that of the event before it */
+struct transition {
+    size_t low, high; /* indices of events: it happened after `low` and not after `high`; low + 1 is stored, 0 for none */
+    uint32_t task;    /* index of its chain */
+    uint32_t states;
 };
 
-/* The thread's own order is certain. So is that of its runs: it begins a new one only when the last one is full. */
-static int run_compare(const void *left, const void *right)
-{
-    const struct run *a = left, *b = right;
+struct move { /* the event goes to the place before another one */
+    size_t event, before, rank;
+};
 
-    if (a->events->thread != b->events->thread)
-        return a->events->thread < b->events->thread ? -1 : 1;
-    if (a->events->time != b->events->time)
-        return a->events->time < b->events->time ? -1 : 1;
-    return a->events < b->events ? -1 : 1; /* runs lie in one array */
-}
+struct moves {
+    struct move *all;
+    size_t count;
+};
 
-static void lane_enter_run(struct lane *lane)
-{
-    lane->next = lane->run->events;
-    lane->run_end = lane->next + lane->run->count;
-}
+/* ---- which tasks need it */
 
-/* Steps over the event that was taken. False: it was the lane's last. */
-static bool lane_step(struct lane *lane)
+struct chain {
+    uint32_t state; /* after the last transition, or ANY_STATE */
+    size_t count;   /* of transitions */
+    bool broken;
+};
+
+struct chains {
+    struct map index;
+    struct chain *all;
+    uint32_t count;
+};
+
+static struct chain *chain_of(struct chains *chains, uint32_t task)
 {
-    if (++lane->next == lane->run_end) {
-        if (++lane->run == lane->end)
-            return false;
-        lane_enter_run(lane);
+    uint32_t index = map_get(&chains->index, task);
+
+    if (index == MAP_NONE) {
+        index = chains->count++;
+        chains->all = memory_more(chains->all, index, sizeof *chains->all);
+        chains->all[index] = (struct chain){.state = ANY_STATE};
+        map_put(&chains->index, task, index);
     }
-    if (lane->next->time > lane->time)
-        lane->time = lane->next->time;
+    return &chains->all[index];
+}
+
+static bool chains_follow(struct chains *chains, const struct event *events, size_t count)
+{
+    bool broken = false;
+
+    for (size_t i = 0; i < count; i++) {
+        struct chain *chain;
+
+        if (!event_has_states(&events[i]) && events[i].kind != TRACE_TASK_SPAWN)
+            continue;
+        chain = chain_of(chains, events[i].task);
+        if (events[i].kind == TRACE_TASK_SPAWN) { /* perhaps the number of an earlier task is used again */
+            chain->state = ANY_STATE;
+            continue;
+        }
+        if (chain->state != ANY_STATE && chain->state != states_before(events[i].a))
+            broken = chain->broken = true;
+        chain->state = states_after(events[i].a);
+        chain->count++;
+    }
+    return broken;
+}
+
+/* ---- their transitions, with brackets */
+
+struct author { /* what a thread recorded last, as index + 1; 0: nothing */
+    size_t last;
+    size_t before_push;
+    uint32_t pushed; /* the task whose push is the last record but for what queueing brings with it, or 0 */
+};
+
+static void author_records(struct author *author, const struct event *ev, size_t index)
+{
+    bool belongs_to_push = ev->kind == TRACE_UNPARK || ev->kind == TRACE_SYSCALL_BEGIN || ev->kind == TRACE_SYSCALL_END;
+
+    if (ev->kind == TRACE_QUEUE_PUSH) {
+        author->pushed = ev->task;
+        author->before_push = author->last;
+    } else if (!belongs_to_push) {
+        author->pushed = 0;
+    }
+    author->last = index + 1;
+}
+
+static struct transition transition_of(const struct author *author, const struct event *ev, size_t index)
+{
+    bool past_push = (ev->kind == TRACE_WAKE_END || ev->kind == TRACE_TASK_ABORT) && author->pushed == ev->task;
+
+    return (struct transition){.low = past_push ? author->before_push : author->last, .high = index, .states = ev->a};
+}
+
+/* The transitions of all broken chains, in the order of the clocks; returns how many. */
+static size_t collect(struct transition **found, struct chains *chains, const struct event *events, size_t count)
+{
+    struct author *authors = memory_array(UINT16_MAX + 1, sizeof *authors);
+    size_t used = 0;
+
+    *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct author *author = &authors[events[i].thread];
+
+        if (event_has_states(&events[i]) && chain_of(chains, events[i].task)->broken) {
+            *found = memory_more(*found, used, sizeof **found);
+            (*found)[used] = transition_of(author, &events[i], i);
+            (*found)[used++].task = map_get(&chains->index, events[i].task);
+        }
+        author_records(author, &events[i], i);
+    }
+    free(authors);
+    return used;
+}
+
+static int transition_compare(const void *left, const void *right)
+{
+    const struct transition *a = left, *b = right;
+
+    if (a->task != b->task)
+        return a->task < b->task ? -1 : 1;
+    return a->high < b->high ? -1 : 1;
+}
+
+/* ---- one cluster */
+
+struct search {
+    const struct transition *all;
+    size_t count;
+    size_t *next, *previous; /* the transitions not yet placed, a ring by their clocks; [count] is its head */
+    size_t *order;           /* those that are placed */
+    size_t placed;
+    size_t steps_left;
+};
+
+static uint32_t search_state(const struct search *s, uint32_t start)
+{
+    return s->placed ? states_after(s->all[s->order[s->placed - 1]].states) : start;
+}
+
+static void search_place(struct search *s, size_t at)
+{
+    s->next[s->previous[at]] = s->next[at];
+    s->previous[s->next[at]] = s->previous[at];
+    s->order[s->placed++] = at;
+}
+
+static size_t search_take_back(struct search *s)
+{
+    size_t at = s->order[--s->placed];
+
+    s->next[s->previous[at]] = at;
+    s->previous[s->next[at]] = at;
+    return at;
+}
+
+/* May `at` come next? Only if none of the others is sure to have happened before it, and the earliest record decides. */
+static bool search_fits(const struct search *s, size_t at, uint32_t state)
+{
+    size_t first = s->next[s->count];
+
+    if (state != ANY_STATE && states_before(s->all[at].states) != state)
+        return false;
+    return at == first || s->all[at].low <= s->all[first].high;
+}
+
+static bool search_run(struct search *s, uint32_t start)
+{
+    size_t at = s->next[s->count];
+
+    while (s->placed < s->count) {
+        while (at != s->count && !search_fits(s, at, search_state(s, start)) && s->steps_left > 0) {
+            at = s->next[at];
+            s->steps_left--;
+        }
+        if (s->steps_left-- == 0 || (at == s->count && s->placed == 0))
+            return false;
+        if (at == s->count) {
+            at = s->next[search_take_back(s)];
+        } else {
+            search_place(s, at);
+            at = s->next[s->count];
+        }
+    }
     return true;
 }
 
-static bool lane_before(const struct lane *a, const struct lane *b)
+/* Looks for an order of the cluster that begins in that state. order has room for its transitions. */
+static bool search_cluster(const struct transition *all, size_t count, uint32_t start, size_t *order)
 {
-    if (a->time != b->time)
-        return a->time < b->time;
-    return a->next->thread < b->next->thread;
+    size_t *ring = memory_array(2 * (count + 1), sizeof *ring);
+    struct search s = {all, count, ring, ring + count + 1, order, 0, 1000 + 64 * count};
+    bool found;
+
+    for (size_t i = 0; i <= count; i++) {
+        s.next[i] = i == count ? 0 : i + 1;
+        s.previous[i] = i == 0 ? count : i - 1;
+    }
+    found = search_run(&s, start);
+    free(ring);
+    return found;
 }
 
-static void heap_sink(struct lane *heap, size_t count, size_t at)
+/* Puts each transition as late as the ones behind it allow. */
+static void moves_add(struct moves *moves, const struct transition *all, const size_t *order, size_t count)
 {
-    struct lane sinking = heap[at];
+    size_t before = all[order[count - 1]].high;
 
-    for (size_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && lane_before(&heap[child + 1], &heap[child]))
-            child++;
-        if (!lane_before(&heap[child], &sinking))
-            break;
-        heap[at] = heap[child];
+    for (size_t i = count - 1; i-- > 0;) {
+        if (all[order[i]].high < before) {
+            before = all[order[i]].high;
+            continue;
+        }
+        moves->all = memory_more(moves->all, moves->count, sizeof *moves->all);
+        moves->all[moves->count++] = (struct move){all[order[i]].high, before, i};
     }
-    heap[at] = sinking;
 }
 
-static size_t lanes_make(struct lane *lanes, const struct run *runs, size_t run_count)
+static bool cluster_is_chain(const struct transition *all, size_t count, uint32_t state)
 {
-    size_t count = 0;
-
-    for (size_t i = 0; i < run_count; i++) {
-        if (count == 0 || lanes[count - 1].run->events->thread != runs[i].events->thread)
-            lanes[count++].run = &runs[i];
-        lanes[count - 1].end = &runs[i + 1];
-    }
     for (size_t i = 0; i < count; i++) {
-        lane_enter_run(&lanes[i]);
-        lanes[i].time = lanes[i].next->time;
+        if (state != ANY_STATE && states_before(all[i].states) != state)
+            return false;
+        state = states_after(all[i].states);
     }
-    return count;
+    return true;
 }
 
-static void merge(struct event *ordered, struct run *runs, size_t run_count)
+/* Returns the state that the cluster ends in. */
+static uint32_t mend_cluster(struct moves *moves, const struct transition *all, size_t count, uint32_t state)
 {
-    struct lane *heap = memory_array(run_count, sizeof *heap);
-    size_t count;
+    size_t *order;
+    size_t last = count - 1;
 
-    qsort(runs, run_count, sizeof *runs, run_compare);
-    count = lanes_make(heap, runs, run_count);
-    for (size_t i = count; i-- > 0;)
-        heap_sink(heap, count, i);
-    while (count > 0) {
-        *ordered = *heap[0].next;
-        ordered++->time = heap[0].time;
-        if (!lane_step(&heap[0]))
-            heap[0] = heap[--count];
-        heap_sink(heap, count, 0);
+    if (count == 1 || cluster_is_chain(all, count, state))
+        return states_after(all[last].states);
+    order = memory_array(count, sizeof *order);
+    if (search_cluster(all, count, state, order) || search_cluster(all, count, ANY_STATE, order)) {
+        moves_add(moves, all, order, count);
+        last = order[count - 1];
     }
-    free(heap);
+    free(order);
+    return states_after(all[last].states);
+}
+
+/* Cuts one task's transitions where everything before surely happened before everything after. */
+static void mend_chain(struct moves *moves, const struct transition *all, size_t count)
+{
+    size_t *lowest = memory_array(count + 1, sizeof *lowest); /* of the transitions from there on */
+    uint32_t state = ANY_STATE;
+
+    lowest[count] = SIZE_MAX;
+    for (size_t i = count; i-- > 0;)
+        lowest[i] = all[i].low < lowest[i + 1] ? all[i].low : lowest[i + 1];
+    for (size_t from = 0, i = 1; i <= count; i++) {
+        if (lowest[i] > all[i - 1].high) { /* low is an index plus one */
+            state = mend_cluster(moves, all + from, i - from, state);
+            from = i;
+        }
+    }
+    free(lowest);
+}
+
+/* ---- moving the events */
+
+static int move_compare(const void *left, const void *right)
+{
+    const struct move *a = left, *b = right;
+
+    if (a->before != b->before)
+        return a->before < b->before ? -1 : 1;
+    return a->rank < b->rank ? -1 : 1;
+}
+
+static void moves_carry_out(const struct moves *moves, struct event *events, size_t count)
+{
+    struct event *from = memory_array(count, sizeof *from);
+    bool *moved = memory_array(count, sizeof *moved);
+    const struct move *move = moves->all, *end = move + moves->count;
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++)
+        from[i] = events[i];
+    for (const struct move *m = moves->all; m < end; m++)
+        moved[m->event] = true;
+    for (size_t i = 0; i < count; i++) {
+        for (; move < end && move->before == i; move++) {
+            events[used] = from[move->event];
+            events[used++].time = from[i].time;
+        }
+        if (!moved[i])
+            events[used++] = from[i];
+    }
+    free(moved);
+    free(from);
+}
+
+static void mend(struct chains *chains, struct event *events, size_t count)
+{
+    struct transition *all;
+    struct moves moves = {0};
+    size_t used = collect(&all, chains, events, count);
+
+    qsort(all, used, sizeof *all, transition_compare);
+    for (size_t i = 0; i < used; i += chains->all[all[i].task].count)
+        mend_chain(&moves, all + i, chains->all[all[i].task].count);
+    if (moves.count > 0) {
+        qsort(moves.all, moves.count, sizeof *moves.all, move_compare);
+        moves_carry_out(&moves, events, count);
+    }
+    free(moves.all);
+    free(all);
 }
 
 void order_events(struct event *ordered, struct run *runs, size_t run_count)
 {
-    merge(ordered, runs, run_count);
+    struct chains chains = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < run_count; i++)
+        count += runs[i].count;
+    merge_runs(ordered, runs, run_count);
+    if (chains_follow(&chains, ordered, count))
+        mend(&chains, ordered, count);
+    map_free(&chains.index);
+    free(chains.all);
 }

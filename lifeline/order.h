@@ -4,14 +4,15 @@
 
 #include "recording.h"
 
-struct run { /* events of one thread that were written one behind the other */
+struct run { /* events of one thread that lie one behind the other, and whose times do not fall */
     const struct event *events;
     size_t count;
-    bool full; /* it ends where its chunk ends */
 };
 
-/* Writes the events of all runs into ordered, which has room for them, and sorts the runs by thread,
- * a thread's in its own order. How: see order.c. */
+/* Writes the events of all runs into ordered, which has room for them. Sorts the runs. How: see merge.c and order.c. */
 void order_events(struct event *ordered, struct run *runs, size_t run_count);
+
+/* The first half of it: by the clocks alone. */
+void merge_runs(struct event *ordered, struct run *runs, size_t run_count);
 
 #endif

@@ -203,13 +203,20 @@ static void take_record(struct reader *r, const struct format_record *from)
     rec->workers = from->worker > rec->workers ? from->worker : rec->workers;
 }
 
-static void add_run(struct reader *r, size_t from, bool full)
+static void add_run(struct reader *r, size_t from)
 {
     r->runs = memory_more(r->runs, r->run_count, sizeof *r->runs);
-    r->runs[r->run_count++] = (struct run){r->events + from, r->count - from, full};
+    r->runs[r->run_count++] = (struct run){r->events + from, r->count - from};
 }
 
-/* A chunk serves one thread at a time, but when that thread ends, the next one goes on behind it. */
+/* Threads share a chunk piece by piece, and a signal handler has a piece of its own beside that of its thread. */
+static bool run_goes_on(const struct reader *r, const struct format_record *record)
+{
+    const struct event *last = &r->events[r->count - 1];
+
+    return record->thread == last->thread && time_of(r, record->ticks) >= last->time;
+}
+
 static void take_chunk(struct reader *r, const struct format_record *records, size_t count)
 {
     size_t first = r->count, from = first;
@@ -217,14 +224,14 @@ static void take_chunk(struct reader *r, const struct format_record *records, si
     for (size_t i = 1; i < count; i++) {
         if (records[i].kind == 0)
             continue;
-        if (r->count > from && records[i].thread != r->events[from].thread) {
-            add_run(r, from, false);
+        if (r->count > from && !run_goes_on(r, &records[i])) {
+            add_run(r, from);
             from = r->count;
         }
         take_record(r, &records[i]);
     }
     if (r->count > from)
-        add_run(r, from, records[count - 1].kind != 0);
+        add_run(r, from);
     if (r->count > first && r->events[first].time > r->room_until)
         r->room_until = r->events[first].time;
 }
@@ -269,24 +276,15 @@ static void collect_names(struct recording *rec)
     }
 }
 
-/* Events are dropped once all chunks are taken: not before the last of them was begun. And a thread that filled its last
- * chunk may have lost what came next. */
+/* Events are dropped once all chunks are taken: not before the last of them was begun. */
 static size_t whole_events(const struct reader *r)
 {
     const struct recording *rec = r->rec;
-    uint64_t until = r->room_until;
     size_t i = 0;
 
     if (rec->dropped == 0)
         return rec->count;
-    for (const struct run *run = r->runs, *end = run + r->run_count; run < end; run++) {
-        uint64_t last = run->events[run->count - 1].time;
-        bool ends_thread = run + 1 == end || run[1].events->thread != run->events->thread;
-
-        if (ends_thread && run->full && last < until)
-            until = last;
-    }
-    while (i < rec->count && rec->events[i].time <= until)
+    while (i < rec->count && rec->events[i].time <= r->room_until)
         i++;
     return i;
 }

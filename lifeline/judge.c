@@ -1,0 +1,179 @@
+/* Runs the rules over a recording. */
+#include "memory.h"
+#include "rules.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KINDS 256
+
+struct panel { /* for each kind, the rules that are asked about it, in the order of the table */
+    const struct rule *of[KINDS + 1][48];
+};
+
+static bool rule_asks(const struct rule *rule, unsigned kind)
+{
+    if (!rule->event)
+        return false;
+    for (size_t i = 0; i < sizeof rule->kinds && rule->kinds[i]; i++)
+        if (rule->kinds[i] == kind)
+            return true;
+    return rule->kinds[0] == 0;
+}
+
+static void panel_fill(struct panel *panel)
+{
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        size_t count = 0;
+
+        for (const struct rule *rule = rules; rule->id; rule++)
+            if (rule_asks(rule, kind))
+                panel->of[kind][count++] = rule;
+        panel->of[kind][count] = NULL;
+    }
+}
+
+/* ---- findings */
+
+/* One finding for each rule and task; the others are counted. */
+static struct finding *finding_add(struct check *c, uint32_t task)
+{
+    uint64_t key = (uint64_t)(c->rule - rules) << 32 | task;
+    uint32_t index = map_get(&c->finding_map, key);
+
+    if (index != MAP_NONE) {
+        c->findings[index].repeats++;
+        return NULL;
+    }
+    c->findings = memory_more(c->findings, c->finding_count, sizeof *c->findings);
+    map_put(&c->finding_map, key, (uint32_t)c->finding_count);
+    return &c->findings[c->finding_count++];
+}
+
+bool complain(struct check *c, size_t event, uint32_t task, const char *format, ...)
+{
+    struct finding *finding = finding_add(c, task);
+    va_list args;
+
+    if (!finding)
+        return true;
+    *finding = (struct finding){.rule = c->rule, .task = task, .event = event};
+    va_start(args, format);
+    vsnprintf(finding->text, sizeof finding->text, format, args);
+    va_end(args);
+    return true;
+}
+
+uint64_t task_features(const struct check *c, const struct model_task *task)
+{
+    return task->runtime == MAP_NONE ? 0 : c->m.runtimes[task->runtime].features;
+}
+
+/* ---- what an incomplete recording leaves open */
+
+/* A thread that was killed may have done one more thing than it recorded, and what other threads did after its last
+ * event may follow from that. Which tasks and queues it can have touched is told by what it was in the middle of. */
+static void doubt_thread(struct check *c, const struct model *at_end, uint32_t number)
+{
+    const struct model_thread *thread = &at_end->threads[number];
+    const struct model_frame *top = model_top(at_end, number);
+    bool takes_tasks = false;
+
+    for (size_t i = 0; i < thread->depth; i++) {
+        uint32_t known = map_get(&c->tasks_known, thread->frames[i].task);
+
+        if (thread->frames[i].task && (known == MAP_NONE || thread->last_event < known))
+            map_put(&c->tasks_known, thread->frames[i].task, (uint32_t)thread->last_event);
+    }
+    for (uint32_t i = 0; i < at_end->queue_count; i++)
+        takes_tasks |= at_end->queues[i].popped_by == number;
+    if (takes_tasks && !model_inside(at_end, number, TRACE_TASK_POLL_BEGIN) &&
+        (!top || (top->kind != TRACE_PARK_BEGIN && top->kind != TRACE_SYSCALL_BEGIN)) &&
+        thread->last_event < c->queues_known)
+        c->queues_known = thread->last_event;
+}
+
+static void find_doubts(struct check *c)
+{
+    struct model at_end;
+
+    c->queues_known = c->end;
+    if (c->complete)
+        return;
+    model_init(&at_end, c->rec);
+    while (at_end.at < c->end)
+        model_step(&at_end);
+    for (uint32_t i = 0; i <= c->rec->threads; i++)
+        if (at_end.threads[i].last_event != NO_EVENT)
+            doubt_thread(c, &at_end, i);
+    model_free(&at_end);
+}
+
+static bool can_judge(const struct check *c, const struct rule *rule, const struct event *ev)
+{
+    uint32_t known;
+
+    if (c->complete || rule->scope == RULE_OF_THREAD || rule->scope == RULE_OF_END)
+        return true;
+    known = map_get(&c->tasks_known, ev->task);
+    if (known != MAP_NONE && c->m.at > known)
+        return false;
+    return rule->scope != RULE_OF_QUEUE || c->m.at <= c->queues_known;
+}
+
+/* ---- running */
+
+static void judge_event(struct check *c, const struct panel *panel)
+{
+    const struct event *ev = &c->rec->events[c->m.at];
+    struct model_task *task = ev->task ? model_task(&c->m, ev->task) : NULL;
+
+    if (ev->kind < KINDS)
+        for (const struct rule *const *rule = panel->of[ev->kind]; *rule; rule++) {
+            c->rule = *rule;
+            if (can_judge(c, *rule, ev) && (*rule)->event(c, ev, task))
+                break;
+        }
+    rules_follow(c, ev, task);
+    model_step(&c->m);
+}
+
+static int finding_compare(const void *left, const void *right)
+{
+    const struct finding *a = left, *b = right;
+
+    if (a->event != b->event)
+        return a->event < b->event ? -1 : 1;
+    if (a->rule != b->rule)
+        return a->rule < b->rule ? -1 : 1;
+    return (a->task > b->task) - (a->task < b->task);
+}
+
+void check_run(struct check *c, const struct recording *rec)
+{
+    struct panel *panel = memory_array(1, sizeof *panel);
+
+    *c = (struct check){.rec = rec, .complete = rec->ended_in_order && rec->dropped == 0, .end = rec->whole};
+    c->debts = memory_array((size_t)rec->threads + 1, sizeof *c->debts);
+    model_init(&c->m, rec);
+    panel_fill(panel);
+    find_doubts(c);
+    while (c->m.at < c->end)
+        judge_event(c, panel);
+    for (c->rule = rules; c->rule->id; c->rule++)
+        if (c->rule->end && (c->rule->scope != RULE_OF_END || c->finding_count == 0))
+            c->rule->end(c);
+    if (c->finding_count > 0)
+        qsort(c->findings, c->finding_count, sizeof *c->findings, finding_compare);
+    free(panel);
+}
+
+void check_free(struct check *c)
+{
+    model_free(&c->m);
+    free(c->debts);
+    free(c->findings);
+    map_free(&c->finding_map);
+    map_free(&c->tasks_known);
+}

@@ -1,0 +1,157 @@
+/* Rules about the reactor: descriptors, its turns, timers. */
+#include "rules.h"
+
+static size_t now(const struct check *c)
+{
+    return c->m.at;
+}
+
+/* ---- registrations */
+
+static bool registers(struct check *c, const struct event *ev, const struct model_registration *known)
+{
+    int fd = (int)ev->a;
+
+    if (ev->kind == TRACE_REGISTER_BEGIN)
+        return known && known->open && complain(c, now(c), model_task_of(&c->m, ev),
+                                                "fd %d is registered while it is registered already", fd);
+    return (int64_t)ev->b != c->m.threads[ev->thread].result &&
+           complain(c, now(c), model_task_of(&c->m, ev), "the registration of fd %d says %lld, but epoll_ctl returned "
+                    "%lld", fd, (long long)ev->b, (long long)c->m.threads[ev->thread].result);
+}
+
+static bool deregisters(struct check *c, const struct event *ev, const struct model_registration *known)
+{
+    if (!known || !known->open)
+        return complain(c, now(c), model_task_of(&c->m, ev), "fd %d is taken out of the reactor, but it is not in",
+                        (int)ev->a);
+    return known->number != ev->b &&
+           complain(c, now(c), model_task_of(&c->m, ev), "fd %d is taken out as another registration than it got",
+                    (int)ev->a);
+}
+
+static bool closes(struct check *c, const struct event *ev)
+{
+    const struct model_registration *known = model_registration(&c->m, (int32_t)ev->b);
+
+    return ev->a == TRACE_CALL_CLOSE && known && known->open &&
+           complain(c, now(c), model_task_of(&c->m, ev), "fd %d is closed while the reactor still watches it",
+                    (int)(int32_t)ev->b);
+}
+
+/* Inside a registration only the one system call that it is about. */
+static bool adds_another(struct check *c, const struct event *ev)
+{
+    const struct model_frame *top = model_top(&c->m, ev->thread);
+
+    return top && top->kind == TRACE_REGISTER_BEGIN &&
+           (ev->a != TRACE_CALL_EPOLL_CTL || (uint32_t)ev->b != top->a || ev->b >> 32 != 1) &&
+           complain(c, now(c), model_task_of(&c->m, ev), "registering fd %d calls something else than epoll_ctl(add)",
+                    (int)top->a);
+}
+
+static bool waits_unwatched(struct check *c, const struct event *ev)
+{
+    const struct model_registration *known = model_registration(&c->m, (int32_t)ev->b);
+
+    return (ev->a == TRACE_SOURCE_READ || ev->a == TRACE_SOURCE_WRITE) && (!known || !known->open) &&
+           complain(c, now(c), model_task_of(&c->m, ev), "a waker is left with fd %d, which the reactor does not watch",
+                    (int)(int32_t)ev->b);
+}
+
+RULE(rule_registration)
+{
+    const struct model_registration *known = model_registration(&c->m, (int32_t)ev->a);
+
+    (void)task;
+    switch (ev->kind) {
+    case TRACE_WAIT:
+        return waits_unwatched(c, ev);
+    case TRACE_SYSCALL_BEGIN:
+        return closes(c, ev) || adds_another(c, ev);
+    case TRACE_READY:
+        return (!known || !known->open) &&
+               complain(c, now(c), 0, "fd %d is ready, but the reactor does not watch it", (int)ev->a);
+    case TRACE_DEREGISTER:
+        return deregisters(c, ev, known);
+    default:
+        return registers(c, ev, known);
+    }
+}
+
+/* ---- turns */
+
+static bool turn_ends(struct check *c, const struct event *ev)
+{
+    const struct model_thread *thread = &c->m.threads[ev->thread];
+    int64_t kernel = thread->turn.kernel_ready < 0 ? 0 : thread->turn.kernel_ready;
+    bool nudged = kernel == (int64_t)ev->a + 1;
+
+    if (thread->turn.ready > ev->a || (thread->turn.ready < ev->a && !thread->turn.deregistered))
+        return complain(c, now(c), 0, "the turn counts %u descriptors, but %u were ready", ev->a, thread->turn.ready);
+    if (thread->turn.fired != ev->b)
+        return complain(c, now(c), 0, "the turn counts %llu timers, but %u fired", (unsigned long long)ev->b,
+                        thread->turn.fired);
+    if (nudged && c->m.nudges == c->m.unparks)
+        return complain(c, now(c), 0, "epoll_wait returned one event more than there were descriptors ready, and "
+                        "nobody had nudged the reactor");
+    return kernel != (int64_t)ev->a && !nudged &&
+           complain(c, now(c), 0, "epoll_wait returned %lld events, but the turn counts %u descriptors",
+                    (long long)kernel, ev->a);
+}
+
+static bool ready_fits(const struct model_thread *thread, const struct event *ev)
+{
+    return thread->turn.ready > 0 && thread->turn.last_ready == (uint32_t)ev->b;
+}
+
+RULE(rule_turn)
+{
+    const struct model_frame *top = model_top(&c->m, ev->thread);
+    const struct model_thread *thread = &c->m.threads[ev->thread];
+    bool in_turn = top && top->kind == TRACE_TURN_BEGIN;
+    bool of_fd = ev->a == TRACE_SOURCE_READ || ev->a == TRACE_SOURCE_WRITE;
+
+    (void)task;
+    switch (ev->kind) {
+    case TRACE_TURN_END:
+        return turn_ends(c, ev);
+    case TRACE_WAIT_END:
+        return in_turn && of_fd && !ready_fits(thread, ev) &&
+               complain(c, now(c), model_task_of(&c->m, ev), "the reactor wakes who waits for fd %d, which the kernel "
+                        "did not name", (int)(int32_t)ev->b);
+    default: /* READY */
+        return !in_turn && complain(c, now(c), 0, "fd %d is found ready outside of a turn of the reactor", (int)ev->a);
+    }
+}
+
+/* ---- timers */
+
+/* Ticks are turned to nanoseconds with a rate that was measured, so a recording's times may be a little off. */
+static bool fires_early(const struct check *c, const struct event *ev, uint64_t deadline)
+{
+    uint64_t at = c->rec->start_ns + ev->time;
+
+    return at + ev->time / 2000 + 2000 < deadline;
+}
+
+RULE(rule_timers)
+{
+    const struct model_timer *timer = model_timer(&c->m, ev->a);
+    bool pending = timer && timer->pending;
+    uint32_t about = model_task_of(&c->m, ev);
+
+    (void)task;
+    if (ev->kind == TRACE_TIMER_ADD)
+        return pending && complain(c, now(c), about, "timer %u is added while it is pending already", ev->a);
+    if (!pending)
+        return complain(c, now(c), about, "timer %u %s, but it is not pending", ev->a,
+                        ev->kind == TRACE_TIMER_FIRE ? "fires" : "is cancelled");
+    if (ev->kind == TRACE_TIMER_CANCEL)
+        return false;
+    if (ev->b != timer->deadline)
+        return complain(c, now(c), about, "timer %u fires for another deadline than it was added with", ev->a);
+    return fires_early(c, ev, ev->b) &&
+           complain(c, now(c), about, "timer %u fires %.1f us before its deadline", ev->a,
+                    (double)(ev->b - c->rec->start_ns - ev->time) / 1e3);
+}

@@ -1,0 +1,289 @@
+/* Rules about one task: its life, its polls, its state word, its wakers. */
+#include "describe.h"
+#include "rules.h"
+
+static size_t now(const struct check *c)
+{
+    return c->m.at;
+}
+
+RULE(rule_spawned)
+{
+    if (ev->kind == TRACE_TASK_SPAWN) {
+        bool alive = task && task->freed == NO_EVENT;
+
+        if (ev->task == 0)
+            return complain(c, now(c), 0, "a task is spawned without a number");
+        return alive && complain(c, now(c), ev->task, "task %u is spawned a second time", ev->task);
+    }
+    if (ev->task && !task)
+        return complain(c, now(c), ev->task, "task %u was never spawned, but here something happens to it", ev->task);
+    if (!ev->task && ev->kind != TRACE_QUEUE_POP && ev->kind != TRACE_WAIT && ev->kind != TRACE_WAIT_END)
+        return complain(c, now(c), 0, "this event does not say which task it is about");
+    return false;
+}
+
+RULE(rule_after_free)
+{
+    (void)ev;
+    return task && task->freed != NO_EVENT &&
+           complain(c, now(c), task->number, "task %u was given back in event #%zu, but here it is still used",
+                    task->number, task->freed + 1);
+}
+
+RULE(rule_poll_after_ready)
+{
+    if (ev->kind == TRACE_FUTURE_POLL_BEGIN) {
+        const struct model_future *future = model_future(&c->m, ev->b);
+
+        return future && future->ready &&
+               complain(c, now(c), model_task_of(&c->m, ev), "future %llu was ready already, and is polled again",
+                        (unsigned long long)ev->b);
+    }
+    return task && task->ended != NO_EVENT &&
+           complain(c, now(c), task->number, "task %u ended in event #%zu, and is %s again", task->number,
+                    task->ended + 1, ev->kind == TRACE_QUEUE_PUSH ? "queued" : "polled");
+}
+
+RULE(rule_one_poll)
+{
+    char words[DESCRIBE_SIZE];
+
+    if (ev->kind == TRACE_FUTURE_POLL_BEGIN) {
+        const struct model_future *future = model_future(&c->m, ev->b);
+
+        return future && future->polled_by &&
+               complain(c, now(c), model_task_of(&c->m, ev), "future %llu is polled while a poll of it goes on",
+                        (unsigned long long)ev->b);
+    }
+    return task && task->polled_by &&
+           complain(c, now(c), task->number, "task %u is polled while %s still polls it", task->number,
+                    describe_thread(c->rec, task->polled_by, words, sizeof words));
+}
+
+RULE(rule_taken)
+{
+    if (!task || task->held_by == ev->thread)
+        return false;
+    if (task->queue != NO_QUEUE)
+        return complain(c, now(c), task->number, "task %u is run while it still lies in queue %u", task->number,
+                        task->queue);
+    return complain(c, now(c), task->number, "task %u is run by a thread that did not take it from a queue",
+                    task->number);
+}
+
+/* A push that nothing has explained so far may belong to an abort, which is recorded behind it; see check.c. */
+static bool push_is_explained(const struct check *c, const struct event *ev, const struct model_task *task)
+{
+    const struct model_frame *wake = model_inside(&c->m, ev->thread, TRACE_WAKE_BEGIN);
+
+    return task->pushed == NO_EVENT || task->held_by == ev->thread || c->debts[ev->thread].owes == task->number ||
+           (wake && wake->task == task->number);
+}
+
+static bool belongs_to_push(const struct event *ev)
+{
+    return ev->kind == TRACE_UNPARK || ev->kind == TRACE_SYSCALL_BEGIN || ev->kind == TRACE_SYSCALL_END ||
+           ev->kind == TRACE_NOTE;
+}
+
+RULE(rule_poll_without_wake)
+{
+    const struct debt *debt = &c->debts[ev->thread];
+    bool is_reason = ev->kind == TRACE_TASK_ABORT && ev->task == debt->pushed;
+
+    if (debt->pushed && !is_reason && !belongs_to_push(ev))
+        return complain(c, debt->pushed_at, debt->pushed, "task %u is queued, but nobody woke it", debt->pushed);
+    return ev->kind == TRACE_TASK_POLL_BEGIN && task && !task->woken && task->wakes_begun == 0 &&
+           (task_features(c, task) & TRACE_HAS_WAKES) &&
+           complain(c, now(c), task->number, "task %u is polled, but nobody woke it since its last poll",
+                    task->number);
+}
+
+RULE(rule_poll_number)
+{
+    return task && ev->b != (uint64_t)task->polls + 1 &&
+           complain(c, now(c), task->number, "this is poll %u of task %u, but it is counted as number %llu",
+                    task->polls + 1, task->number, (unsigned long long)ev->b);
+}
+
+/* Whether the wake or abort that ends here has queued the task already. */
+static bool pushed_since(const struct check *c, const struct event *ev, const struct model_task *task)
+{
+    const struct model_frame *wake = model_top(&c->m, ev->thread);
+
+    if (ev->kind == TRACE_TASK_ABORT)
+        return c->debts[ev->thread].pushed == task->number;
+    return wake && wake->kind == TRACE_WAKE_BEGIN && task->pushed != NO_EVENT && task->pushed > wake->event &&
+           task->pushed_by == ev->thread;
+}
+
+static const unsigned not_idle = TRACE_STATE_QUEUED | TRACE_STATE_RUNNING | TRACE_STATE_DONE;
+
+/* Whoever marks an idle task as queued, and nobody else, must queue it; and so must the end of a poll that finds the
+ * mark. */
+static bool must_queue(const struct event *ev)
+{
+    unsigned before = states_before(ev->a), after = states_after(ev->a);
+
+    if (ev->kind == TRACE_TASK_POLL_END)
+        return (after & TRACE_STATE_QUEUED) && !(after & TRACE_STATE_DONE);
+    return (ev->kind == TRACE_WAKE_END || ev->kind == TRACE_TASK_ABORT) && (after & TRACE_STATE_QUEUED) &&
+           !(before & not_idle);
+}
+
+RULE(rule_lost_wake)
+{
+    const struct debt *debt = &c->debts[ev->thread];
+    unsigned before = states_before(ev->a), after = states_after(ev->a);
+    bool pays = ev->kind == TRACE_QUEUE_PUSH && ev->task == debt->owes;
+
+    if (debt->owes && !pays && ev->kind != TRACE_NOTE)
+        return complain(c, debt->owes_since, debt->owes, "task %u is to be polled again, but nobody puts it in a queue",
+                        debt->owes);
+    if (!task)
+        return false;
+    if (ev->kind == TRACE_WAKE_END && !(after & (TRACE_STATE_QUEUED | TRACE_STATE_DONE)))
+        return complain(c, now(c), task->number, "the wake of task %u left no mark: it will not be polled for it",
+                        task->number);
+    return ev->kind == TRACE_TASK_POLL_END && !ev->b && (before & TRACE_STATE_QUEUED) &&
+           !(after & TRACE_STATE_QUEUED) &&
+           complain(c, now(c), task->number, "task %u was woken during this poll, and the poll's end forgets it",
+                    task->number);
+}
+
+void rules_follow(struct check *c, const struct event *ev, const struct model_task *task)
+{
+    struct debt *debt = &c->debts[ev->thread];
+    bool unexplained = ev->kind == TRACE_QUEUE_PUSH && task && !push_is_explained(c, ev, task);
+    bool unpaid = task && must_queue(ev) && !pushed_since(c, ev, task);
+
+    if (ev->kind != TRACE_NOTE)
+        debt->owes = 0;
+    if (!belongs_to_push(ev))
+        debt->pushed = 0;
+    if (unexplained) {
+        debt->pushed = task->number;
+        debt->pushed_at = now(c);
+    }
+    if (unpaid) {
+        debt->owes = task->number;
+        debt->owes_since = now(c);
+    }
+}
+
+RULE(rule_pending_without_waker)
+{
+    if (!task || ev->b || !(task_features(c, task) & TRACE_HAS_WAKES))
+        return false;
+    return task->wakers == 0 && task->wakes_begun == 0 && !(states_after(ev->a) & TRACE_STATE_QUEUED) &&
+           complain(c, now(c), task->number, "task %u can never be woken again: its poll returned Pending, but no waker "
+                    "of it is left anywhere", task->number);
+}
+
+/* The shape of each transition: which bits it may change. */
+static bool states_fit(const struct event *ev, bool has_wakes)
+{
+    unsigned before = states_before(ev->a), after = states_after(ev->a);
+
+    switch (ev->kind) {
+    case TRACE_TASK_POLL_BEGIN:
+        return before == TRACE_STATE_QUEUED && after == TRACE_STATE_RUNNING;
+    case TRACE_TASK_POLL_END:
+        if (!(before & TRACE_STATE_RUNNING) || (before & TRACE_STATE_DONE) || ev->b > 1)
+            return false;
+        if (ev->b)
+            return after == ((before & ~(unsigned)TRACE_STATE_RUNNING) | TRACE_STATE_DONE);
+        return has_wakes ? after == (before & ~(unsigned)TRACE_STATE_RUNNING) : after == TRACE_STATE_QUEUED;
+    case TRACE_TASK_ABORT:
+        return (after & ~(unsigned)TRACE_STATE_QUEUED) == ((before & ~(unsigned)TRACE_STATE_QUEUED) | TRACE_STATE_ABORTED) &&
+               ((after & TRACE_STATE_QUEUED) || (before & TRACE_STATE_DONE));
+    case TRACE_TASK_CANCELLED:
+        return (before & TRACE_STATE_QUEUED) && !(before & (TRACE_STATE_RUNNING | TRACE_STATE_DONE)) &&
+               (!has_wakes || (before & TRACE_STATE_ABORTED)) &&
+               after == ((before & TRACE_STATE_ABORTED) | TRACE_STATE_DONE);
+    default: /* TRACE_WAKE_END */
+        return (after | TRACE_STATE_QUEUED) == (before | TRACE_STATE_QUEUED) && after >= before;
+    }
+}
+
+RULE(rule_states)
+{
+    char is[64], said[64];
+
+    if (!task)
+        return false;
+    if (states_before(ev->a) != task->state)
+        return complain(c, now(c), task->number, "task %u is %s, but this event says that it was %s", task->number,
+                        describe_state(task->state, is, sizeof is),
+                        describe_state(states_before(ev->a), said, sizeof said));
+    return !states_fit(ev, task_features(c, task) & TRACE_HAS_WAKES) &&
+           complain(c, now(c), task->number, "task %u may not go from %s to %s here", task->number,
+                    describe_state(states_before(ev->a), is, sizeof is),
+                    describe_state(states_after(ev->a), said, sizeof said));
+}
+
+RULE(rule_wakers)
+{
+    const struct model_frame *wake = model_top(&c->m, ev->thread);
+    bool consumes = ev->kind == TRACE_WAKER_DROP || (ev->kind == TRACE_WAKE_END && ev->b);
+
+    if (!task)
+        return false;
+    if (ev->kind == TRACE_WAKE_END && wake && wake->b != ev->b)
+        return complain(c, now(c), task->number, "a wake of task %u says at its begin and at its end differently "
+                        "whether it consumes the waker", task->number);
+    if (consumes && task->wakers == 0)
+        return complain(c, now(c), task->number, "a waker of task %u is given up, but there is none", task->number);
+    return ev->kind == TRACE_TASK_FREE && task->wakers > 0 &&
+           complain(c, now(c), task->number, "task %u is given back while %u of its wakers still exist", task->number,
+                    task->wakers);
+}
+
+static bool wait_begins(struct check *c, const struct event *ev)
+{
+    uint32_t number = model_task_of(&c->m, ev);
+    const struct model_task *task = model_task(&c->m, number);
+    char words[DESCRIBE_SIZE];
+
+    if (ev->a < TRACE_SOURCE_READ || ev->a > TRACE_SOURCE_OTHER)
+        return complain(c, now(c), number, "there is no source of kind %u to leave a waker with", ev->a);
+    return task && task->waits >= task->wakers &&
+           complain(c, now(c), number, "a waker of task %u is left with %s, but all that exist are elsewhere", number,
+                    describe_source(ev->a, ev->b, words, sizeof words));
+}
+
+static bool wait_ends(struct check *c, const struct event *ev)
+{
+    char words[DESCRIBE_SIZE];
+
+    return !model_wait(&c->m, ev->a, ev->b) &&
+           complain(c, now(c), model_task_of(&c->m, ev), "no waker was left with %s, so it cannot let go of one",
+                    describe_source(ev->a, ev->b, words, sizeof words));
+}
+
+RULE(rule_waits)
+{
+    bool consumes = ev->kind == TRACE_WAKER_DROP || (ev->kind == TRACE_WAKE_END && ev->b);
+
+    if (ev->kind == TRACE_WAIT)
+        return wait_begins(c, ev);
+    if (ev->kind == TRACE_WAIT_END)
+        return wait_ends(c, ev);
+    return consumes && task && task->waits >= task->wakers &&
+           complain(c, now(c), task->number, "a waker of task %u is used up while every one of them still waits at a "
+                    "source", task->number);
+}
+
+RULE(rule_join)
+{
+    const struct model_task *joined = task;
+    bool may_end_now = joined && joined->polled_by && joined->polled_by != ev->thread;
+
+    if (!joined)
+        return false;
+    if (joined->ended == NO_EVENT && !may_end_now)
+        return complain(c, now(c), joined->number, "the output of task %u is taken before it is done", joined->number);
+    return joined->joined && complain(c, now(c), joined->number, "the output of task %u is taken twice",
+                                      joined->number);
+}
