@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -140,7 +141,7 @@ int sys_eventfd_add(int fd, const struct site *at)
     return result < 0 ? (int)result : 0;
 }
 
-/* A kernel before 5.11 knows only whole milliseconds; rounded up, so that nothing ends early. */
+/* For a kernel before 5.11: whole milliseconds, rounded up, so that nothing ends early. */
 static int wait_in_milliseconds(int epoll_fd, struct epoll_event *events, int room, int64_t timeout)
 {
     int64_t milliseconds = timeout / 1000000 + (timeout % 1000000 > 0);
@@ -154,7 +155,8 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int room, i
     if (timeout <= 0)
         return epoll_wait(epoll_fd, events, room, timeout < 0 ? -1 : 0);
     int count = epoll_pwait2(epoll_fd, events, room, &limit, NULL);
-    return count < 0 && errno == ENOSYS ? wait_in_milliseconds(epoll_fd, events, room, timeout) : count;
+    bool unknown = count < 0 && (errno == ENOSYS || errno == EPERM); /* EPERM: older containers refuse new calls so */
+    return unknown ? wait_in_milliseconds(epoll_fd, events, room, timeout) : count;
 }
 
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int room, int64_t timeout, const struct site *at)
