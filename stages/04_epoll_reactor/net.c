@@ -53,7 +53,7 @@ int listener_port_at(const struct socket *listener, const struct site *at)
 /* Errors that concern one connection, gone before it was accepted, and not the listener: the next one is tried. */
 static bool concerns_one_connection(int error)
 {
-    return error == -ECONNABORTED || error == -EPROTO || error == -EPERM;
+    return error == -ECONNABORTED || error == -EPROTO;
 }
 
 static enum poll socket_accept_poll(struct future *f, struct context *cx)
