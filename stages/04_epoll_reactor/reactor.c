@@ -47,6 +47,8 @@ void reactor_destroy(struct reactor *reactor)
             reactor->slots[i].source->reactor = NULL;
             reactor->slots[i].source->watched = 0;
         }
+    while (reactor->timers.root)
+        reactor_remove_timer(reactor, reactor->timers.root, SITE(""));
     free(reactor->slots);
     sys_close(reactor->nudge_fd, SITE(""));
     sys_close(reactor->epoll_fd, SITE(""));
@@ -55,7 +57,9 @@ void reactor_destroy(struct reactor *reactor)
 void reactor_nudge(struct reactor *reactor)
 {
     TRACE(UNPARK, 0, 0, 0);
-    sys_eventfd_add(reactor->nudge_fd, SITE(""));
+    int error = sys_eventfd_add(reactor->nudge_fd, SITE(""));
+    if (error) /* rather the end than a sleeper that nobody wakes */
+        misuse(SITE(""), "the write to the eventfd fails: %s", strerror(-error));
 }
 
 /* --- registrations --- */
@@ -199,15 +203,16 @@ static void source_deregister(struct source *source, const struct site *at)
 
 int source_close(struct source *source, const struct site *at)
 {
-    if (source->fd < 0)
+    int fd = source->fd;
+
+    if (fd < 0)
         return -EBADF;
     if (source->reactor)
         source_deregister(source, at);
-    source_wake(source, SOURCE_READ);
-    source_wake(source, SOURCE_WRITE);
-    int error = sys_close(source->fd, at);
-    source->fd = -1;
-    return error;
+    source->fd = -1; /* already when the waiting are woken: one of them may look at once, or close it too */
+    for (int direction = SOURCE_READ; direction <= SOURCE_WRITE; direction++)
+        wait_wake(&source->waiting[direction].waker, trace_source_of[direction], (uint64_t)fd, at);
+    return sys_close(fd, at);
 }
 
 /* --- timers --- */
@@ -238,6 +243,7 @@ static unsigned reactor_fire_timers(struct reactor *reactor)
 
     for (struct timer *first; (first = reactor->timers.root) && first->deadline <= now; fired++) {
         timer_heap_remove(&reactor->timers, first);
+        first->has_fired = true;
         TRACE(TIMER_FIRE, 0, first->number, first->deadline);
         wait_wake(&first->waiting, TRACE_SOURCE_TIMER, first->number, SITE(""));
     }
@@ -295,8 +301,10 @@ static unsigned reactor_wait(struct reactor *reactor, int64_t timeout)
 
 void reactor_turn(struct reactor *reactor, int64_t timeout)
 {
-    TRACE(TURN_BEGIN, 0, 0, timeout);
-    unsigned descriptors = reactor_wait(reactor, reactor_limit(reactor, timeout));
+    int64_t limit = reactor_limit(reactor, timeout);
+
+    TRACE(TURN_BEGIN, 0, 0, limit);
+    unsigned descriptors = reactor_wait(reactor, limit);
     unsigned fired = reactor_fire_timers(reactor);
     TRACE(TURN_END, 0, descriptors, fired);
     (void)descriptors, (void)fired;

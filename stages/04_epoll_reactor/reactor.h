@@ -50,7 +50,7 @@ struct reactor {
 /* 0 or -errno. */
 int reactor_init(struct reactor *reactor);
 
-/* Sources that are still registered become unregistered. */
+/* Sources that are still registered become unregistered; timers that are still queued are taken out. */
 void reactor_destroy(struct reactor *reactor);
 
 /* Waits until a descriptor or a timer is ready, a nudge comes, or timeout ns have passed (0: only looks; -1: no limit),
@@ -81,7 +81,7 @@ void source_forget(struct source *source, enum direction direction, const struct
 int source_close(struct source *source, const struct site *at);
 
 /* A timer is added, with the caller's waker in it, to the current reactor; waits again with another waker; is taken out
- * if it has not fired. timer->is_queued tells whether it still has to fire. */
+ * if it has not fired. */
 void reactor_add_timer(struct reactor *reactor, struct timer *timer, struct context *cx, const struct site *at);
 void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at);
 

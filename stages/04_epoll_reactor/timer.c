@@ -18,23 +18,22 @@ static enum poll sleep_poll(struct future *f, struct context *cx)
 {
     struct sleep *self = (struct sleep *)f;
 
-    if (f->phase == FUTURE_FRESH) {
-        self->reactor = reactor_current(self->at);
-        self->timer.number = f->id;
-        if (self->timer.deadline == 0)
-            self->timer.deadline = deadline_after(self->duration);
-    } else if (!self->timer.is_queued) {
+    if (self->timer.has_fired)
         return POLL_READY;
-    }
-    reactor_add_timer(self->reactor, &self->timer, cx, self->at);
+    struct reactor *reactor = reactor_current(self->at);
+    if (self->timer.is_queued && self->reactor != reactor)
+        misuse(self->at, "a sleep that began in one executor is polled in another");
+    if (self->timer.deadline == 0)
+        self->timer.deadline = deadline_after(self->duration);
+    self->reactor = reactor;
+    reactor_add_timer(reactor, &self->timer, cx, self->at);
     return POLL_PENDING;
 }
 
 static void sleep_drop(struct future *f)
 {
     struct sleep *self = (struct sleep *)f;
-    if (f->phase == FUTURE_STARTED)
-        reactor_remove_timer(self->reactor, &self->timer, self->at);
+    reactor_remove_timer(self->reactor, &self->timer, self->at);
 }
 
 FUTURE_TYPE(sleep, sleep_poll, sleep_drop);
@@ -43,13 +42,15 @@ struct sleep sleep_for_at(uint64_t ns, const struct site *at)
 {
     struct sleep self = {.duration = ns, .at = at};
     future_init_at(&self.base, &sleep_type, at);
+    self.timer.number = self.base.id;
     return self;
 }
 
 struct sleep sleep_until_at(uint64_t ns, const struct site *at)
 {
     struct sleep self = sleep_for_at(0, at);
-    self.timer.deadline = ns ? ns : 1;
+    uint64_t deadline = ns < INT64_MAX ? ns : INT64_MAX;
+    self.timer.deadline = deadline ? deadline : 1; /* 0 would mean: not yet known */
     return self;
 }
 
@@ -101,7 +102,8 @@ static enum poll tick_poll(struct future *f, struct context *cx)
 
     if (future_poll(&self->sleep.base, cx) == POLL_PENDING)
         return POLL_PENDING;
-    self->output = 1 + (trace_now() - interval->next) / interval->period;
+    uint64_t now = trace_now();
+    self->output = now < interval->next ? 0 : 1 + (now - interval->next) / interval->period;
     interval->next += self->output * interval->period;
     return POLL_READY;
 }
@@ -117,7 +119,7 @@ FUTURE_TYPE(tick, tick_poll, tick_drop);
 struct interval interval_every(uint64_t ns)
 {
     uint64_t period = ns ? ns : 1;
-    return (struct interval){.period = period, .next = trace_now() + period};
+    return (struct interval){.period = period, .next = deadline_after(period)};
 }
 
 struct tick interval_tick_at(struct interval *interval, const struct site *at)

@@ -12,7 +12,7 @@ struct sleep {
     struct future base;
     uint64_t duration; /* ns */
     const struct site *at;
-    struct reactor *reactor; /* from the first poll on */
+    struct reactor *reactor; /* of the latest poll */
     struct timer timer;
 };
 
@@ -46,7 +46,8 @@ struct tick {
     struct future base;
     struct interval *interval;
     struct sleep sleep;
-    uint64_t output; /* how many periods have ended since the last tick: 1, or more if some were missed */
+    uint64_t output; /* how many periods have ended since the last tick: 1, or more if some were missed;
+                        0 if another tick of the interval has counted them */
 };
 
 struct interval interval_every(uint64_t ns);

@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 struct timer {
-    uint64_t deadline; /* ns on CLOCK_MONOTONIC */
+    uint64_t deadline; /* ns on CLOCK_MONOTONIC, at most INT64_MAX */
     uint32_t number;   /* in recordings; of two equal deadlines the lower number comes first */
     bool is_queued;    /* it is in the heap */
+    bool has_fired;    /* its deadline has passed, and whoever waited was woken */
     struct waker waiting;
 
     struct timer *child;    /* the first of those that come after this one */
