@@ -17,6 +17,7 @@ struct executor {
     uint32_t alive;   /* how many */
     uint32_t last_id; /* of a task */
     uint32_t ticks;   /* tasks run, to look at the remote queue now and then */
+    bool closing;     /* it is being destroyed: what is spawned now is aborted at once */
 
     /* any thread, under lock */
     pthread_mutex_t lock;
@@ -28,7 +29,7 @@ struct executor {
 /* 0 or -errno. An executor belongs to the thread that runs it. */
 int executor_init(struct executor *ex);
 
-/* Aborts the tasks that are left, and waits until they have been dropped. Wakers that are still about stay valid and
+/* Aborts the tasks that are left, and any that their drops spawn, and waits until they have been dropped. Wakers that are still about stay valid and
  * do nothing. Aborts with the caller's line when called by one of its own tasks. */
 #define executor_destroy(ex) executor_destroy_at(ex, SITE(#ex))
 void executor_destroy_at(struct executor *ex, const struct site *at);
