@@ -164,7 +164,8 @@ enum task_outcome task_run(struct task *task)
         TRACE(TASK_CANCELLED, task->id, TRACE_STATES(before, after), 0);
         outcome = task_cancel(task);
     } else {
-        TRACE(TASK_POLL_BEGIN, task->id, TRACE_STATES(before, after), ++task->polls);
+        task->polls++;
+        TRACE(TASK_POLL_BEGIN, task->id, TRACE_STATES(before, after), task->polls);
         outcome = task_poll(task);
     }
     if (outcome == TASK_IS_OVER)
