@@ -5,6 +5,7 @@
 #include "demo.h"
 #include "executor.h"
 #include "join_handle.h"
+#include "trace.h"
 
 struct power {
     struct future base;
@@ -22,6 +23,7 @@ static enum poll power_poll(struct future *f, struct context *cx)
     (void)cx;
     self->result *= self->number;
     self->multiplied++;
+    trace_note("multiplied", self->result);
     if (self->multiplied < self->exponent) {
         printf("  %ld to the %d: %ld so far\n", self->number, self->exponent, self->result);
         return POLL_PENDING;

@@ -4,6 +4,7 @@
  * middle of a step either: that is what "cooperative" means. */
 #include "demo.h"
 #include "executor.h"
+#include "trace.h"
 
 struct walker {
     struct future base;
@@ -18,6 +19,7 @@ static enum poll walker_poll(struct future *f, struct context *cx)
 
     (void)cx;
     self->step++;
+    trace_note("a step", self->step);
     printf("%s takes step %d of %d%s\n", self->name, self->step, self->steps,
            self->step == self->steps ? " and is there" : "");
     return self->step == self->steps ? POLL_READY : POLL_PENDING;

@@ -19,7 +19,7 @@ static void test_join_values(void **state)
 static void test_wasted_polls(void **state)
 {
     (void)state;
-    assert_demo("wasted_polls", NULL, 0, "of these polls were wasted");
+    assert_demo("wasted_polls", NULL, 0, "in between were wasted");
 }
 
 static void test_help_and_bad_arguments(void **state)
