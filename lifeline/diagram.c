@@ -1,0 +1,752 @@
+/* From events to rows: the story is told from front to back, keeping for each thread what it is in the middle of. */
+#define _GNU_SOURCE /* strerrorname_np */
+#include "diagram.h"
+
+#include "describe.h"
+#include "diagram_builder.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST_LABEL = 64 }; /* bytes */
+
+/* ---- rows ---- */
+
+static struct row *row_add(struct builder *b)
+{
+    struct diagram *d = b->d;
+
+    d->rows = memory_more(d->rows, d->row_count, sizeof *d->rows);
+    return &d->rows[d->row_count++];
+}
+
+struct row *say(struct builder *b, enum row_style style, int from, int to, const char *format, ...)
+{
+    bool wanted = b->shown && (from == NOBODY) == (to == NOBODY);
+    struct row *row = wanted ? row_add(b) : &b->nowhere;
+    va_list args;
+
+    *row = (struct row){.kind = ROW_MESSAGE, .style = style, .from = from, .to = to, .opens = NOBODY,
+                        .closes = NOBODY, .thread = b->ev->thread, .fd = -1, .event = b->at, .time = b->ev->time,
+                        .text = ""};
+    if (!wanted)
+        return row;
+    if (from != NOBODY)
+        row->number = ++b->d->messages;
+    va_start(args, format);
+    row->text = pool_clean(&b->d->pool, pool_vformat(&b->d->pool, format, args));
+    va_end(args);
+    return row;
+}
+
+size_t row_index(const struct builder *b, const struct row *row)
+{
+    return row == &b->nowhere ? NO_EVENT : (size_t)(row - b->d->rows);
+}
+
+struct row *row_opens(struct row *row)
+{
+    row->opens = row->to;
+    return row;
+}
+
+struct row *row_closes(struct row *row)
+{
+    row->closes = row->from;
+    return row;
+}
+
+/* ---- frames ---- */
+
+struct frame *frame_push(struct builder *b, enum frame_kind kind, int actor)
+{
+    struct thread_state *t = b->thread;
+
+    t->frames = memory_more(t->frames, t->depth, sizeof *t->frames);
+    t->frames[t->depth] = (struct frame){.kind = kind, .actor = actor, .begin = b->at, .row = NO_EVENT,
+                                         .shown = b->shown};
+    return &t->frames[t->depth++];
+}
+
+struct frame *frame_top(struct builder *b)
+{
+    return b->thread->depth ? &b->thread->frames[b->thread->depth - 1] : NULL;
+}
+
+struct frame *frame_find(struct builder *b, enum frame_kind kind)
+{
+    for (size_t i = b->thread->depth; i-- > 0;)
+        if (b->thread->frames[i].kind == kind)
+            return &b->thread->frames[i];
+    return NULL;
+}
+
+bool frame_pop(struct builder *b, enum frame_kind kind, struct frame *popped)
+{
+    struct frame *frame = frame_find(b, kind);
+
+    if (!frame)
+        return false;
+    *popped = *frame;
+    b->thread->depth = (size_t)(frame - b->thread->frames);
+    return true;
+}
+
+/* ---- which events are wanted ---- */
+
+static bool task_wanted(const struct builder *b, uint32_t task)
+{
+    if (!b->options->task_count)
+        return true;
+    for (size_t i = 0; i < b->options->task_count; i++)
+        if (b->options->tasks[i] == task)
+            return true;
+    return false;
+}
+
+/* Whether a wanted task is woken before the present thread's next event of that kind. */
+static bool wakes_before(const struct builder *b, unsigned kind)
+{
+    for (size_t i = b->at + 1; i < b->rec->count; i++) {
+        const struct event *ev = &b->rec->events[i];
+        if (ev->kind == TRACE_WAKE_BEGIN && task_wanted(b, ev->task))
+            return true;
+        if (ev->thread == b->ev->thread && ev->kind == kind)
+            return false;
+    }
+    return true; /* the recording ends while the thread sleeps: that is worth seeing */
+}
+
+static bool idle_wanted(struct builder *b)
+{
+    size_t next = b->survey.next[b->at];
+
+    switch (b->ev->kind) {
+    case TRACE_TURN_BEGIN:
+        return wakes_before(b, TRACE_TURN_END);
+    case TRACE_PARK_BEGIN:
+        return wakes_before(b, TRACE_PARK_END);
+    default: /* an empty queue matters where it is the reason to sleep */
+        return next != NO_EVENT && (b->rec->events[next].kind == TRACE_TURN_BEGIN ||
+                                    b->rec->events[next].kind == TRACE_PARK_BEGIN) &&
+               wakes_before(b, TRACE_TASK_POLL_BEGIN);
+    }
+}
+
+static bool event_wanted(struct builder *b)
+{
+    const struct event *ev = b->ev;
+    const struct frame *top = frame_top(b);
+
+    if (!b->options->task_count)
+        return true;
+    if (ev->task)
+        return task_wanted(b, ev->task);
+    if (ev->kind == TRACE_TURN_BEGIN || ev->kind == TRACE_PARK_BEGIN || ev->kind == TRACE_QUEUE_POP)
+        return (!top || top->shown) && idle_wanted(b);
+    return !top || top->shown;
+}
+
+/* ---- the parts of the story ---- */
+
+/* A run of an executor that was not announced by BLOCK_ON_BEGIN is seen by what executors do. */
+static void run_enter(struct builder *b)
+{
+    if (!frame_top(b) && !b->ev->worker)
+        frame_push(b, FRAME_RUN, actor_executor(b));
+}
+
+/* ... and is over when the program itself does something again. */
+static void run_leave(struct builder *b)
+{
+    const struct frame *top = frame_top(b);
+
+    if (top && top->kind == FRAME_RUN && b->rec->events[top->begin].kind != TRACE_BLOCK_ON_BEGIN)
+        b->thread->depth--;
+}
+
+static const char *task_type_name(const struct builder *b, uint32_t task)
+{
+    return type_name(b, b->survey.task_types[survey_task(&b->survey, task)]);
+}
+
+static void tell_runtime(struct builder *b)
+{
+    run_leave(b);
+    bool begins = b->ev->kind == TRACE_RUNTIME;
+    int executor = actor_executor(b);
+    if (begins)
+        actor_lives_here(b, executor);
+    struct row *row = say(b, STYLE_CALL, actor_user(b), executor, "%s", begins ? "runtime starts" : "runtime ends");
+    if (begins)
+        step_mark(row, 1, 0, "the runtime starts");
+}
+
+static void tell_note(struct builder *b)
+{
+    run_leave(b);
+    int now = actor_now(b);
+    const char *text = event_place(b->rec, b->ev)->label;
+    struct row *row = b->ev->b ? say(b, STYLE_CALL, now, now, "%s: %" PRIu64, text, b->ev->b)
+                               : say(b, STYLE_CALL, now, now, "%s", text);
+    row->kind = ROW_NOTE;
+    if (row_index(b, row) != NO_EVENT) {
+        row->number = 0;
+        b->d->messages--;
+    }
+}
+
+static const char *future_label(struct builder *b)
+{
+    const struct survey_future *f = survey_future(&b->survey, b->ev->b);
+
+    return f ? type_name(b, f->type) : "future";
+}
+
+/* Its own column, or the task's that it belongs to, or whoever acts right now. */
+static int future_home(struct builder *b)
+{
+    int home = actor_future(b, b->ev->b);
+
+    return home == NOBODY ? actor_now(b) : home;
+}
+
+static void tell_future_new(struct builder *b)
+{
+    run_leave(b);
+    int now = actor_now(b);
+    actor_lives_here(b, now);
+    say(b, STYLE_CALL, now, future_home(b), "new %s", future_label(b));
+}
+
+static void tell_future_poll(struct builder *b)
+{
+    struct frame polled;
+
+    if (b->ev->kind == TRACE_FUTURE_POLL_BEGIN) {
+        int now = actor_now(b), home = future_home(b);
+        struct row *row = now == home ? say(b, STYLE_CALL, now, home, "poll %s", future_label(b))
+                                      : say(b, STYLE_CALL, now, home, "poll()");
+        row_opens(row);
+        frame_push(b, FRAME_FUTURE, home);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_FUTURE, &polled);
+    int home = known ? polled.actor : future_home(b), now = actor_now(b);
+    const char *what = b->ev->a == 1 ? "READY" : "PENDING";
+    struct row *row = now == home ? say(b, STYLE_REPLY, home, now, "%s: %s", future_label(b), what)
+                                  : say(b, STYLE_REPLY, home, now, "%s", what);
+    if (known)
+        row_closes(row);
+}
+
+static void tell_future_drop(struct builder *b)
+{
+    int home = future_home(b), now = actor_now(b);
+    say(b, STYLE_CALL, now, home, "drop %s", future_label(b));
+}
+
+static void tell_spawn(struct builder *b)
+{
+    run_leave(b);
+    int now = actor_now(b);
+    actor_lives_here(b, now);
+    struct row *row = say(b, STYLE_CALL, now, actor_task(b, b->ev->task), "spawn task %" PRIu32, b->ev->task);
+    step_mark(row, 2, b->ev->task, "spawn to the queue");
+}
+
+static const char *ordinal_poll(struct builder *b, uint64_t poll)
+{
+    static const char *const words[] = {"", "first", "second", "third", "fourth", "fifth"};
+
+    return poll < 6 ? pool_format(&b->d->pool, "%s poll", words[poll]) : pool_format(&b->d->pool, "poll %" PRIu64, poll);
+}
+
+static void tell_poll_begin(struct builder *b)
+{
+    uint32_t task = b->ev->task;
+
+    run_enter(b);
+    int executor = actor_executor(b), actor = actor_task(b, task);
+    actor_lives_here(b, executor);
+    uint64_t poll = ++b->polls[survey_task(&b->survey, task)];
+    struct row *row = say(b, STYLE_CALL, executor, actor, "poll #%" PRIu64 " of task %" PRIu32, poll, task);
+    row_opens(row);
+    if (poll == 1)
+        step_mark(row, 4, task, "first poll");
+    else
+        step_mark(row, 12, task, ordinal_poll(b, poll));
+    struct frame *frame = frame_push(b, FRAME_POLL, actor);
+    frame->task = task;
+    frame->row = row_index(b, row);
+}
+
+static void tell_poll_end(struct builder *b)
+{
+    bool ready = b->ev->b == 1;
+    struct frame poll;
+
+    bool known = frame_pop(b, FRAME_POLL, &poll);
+    struct row *row = say(b, STYLE_REPLY, actor_task(b, b->ev->task), actor_executor(b), "%s",
+                          ready ? "READY" : "PENDING");
+    if (known)
+        row_closes(row);
+    if (ready)
+        step_mark(row, 13, b->ev->task, "Ready and drop");
+    else
+        step_mark(row, 7, b->ev->task, "Pending");
+}
+
+static void tell_task_event(struct builder *b)
+{
+    static const char *const words[] = {[TRACE_TASK_ABORT - TRACE_TASK_SPAWN] = "abort",
+                                        [TRACE_TASK_CANCELLED - TRACE_TASK_SPAWN] = "cancelled: dropped, not polled",
+                                        [TRACE_TASK_FREE - TRACE_TASK_SPAWN] = "free"};
+    int task = actor_task(b, b->ev->task);
+
+    say(b, STYLE_CALL, actor_now(b), task, "%s task %" PRIu32, words[b->ev->kind - TRACE_TASK_SPAWN], b->ev->task);
+}
+
+static void tell_join(struct builder *b)
+{
+    int task = actor_task(b, b->ev->task);
+
+    say(b, STYLE_REPLY, task, actor_now(b), "output of task %" PRIu32, b->ev->task);
+}
+
+static void tell_block_on(struct builder *b)
+{
+    struct frame run;
+
+    if (b->ev->kind == TRACE_BLOCK_ON_BEGIN) {
+        run_leave(b);
+        int user = actor_now(b), executor = actor_executor(b);
+        actor_lives_here(b, user);
+        row_opens(say(b, STYLE_CALL, user, executor, "%s", b->ev->b || b->ev->task ? "block_on" : "run"));
+        frame_push(b, FRAME_RUN, executor);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_RUN, &run);
+    struct row *row = say(b, STYLE_REPLY, actor_executor(b), actor_now(b), "%s",
+                          b->ev->b || b->ev->task ? "block_on returns" : "run returns");
+    if (known)
+        row_closes(row);
+}
+
+static void tell_push(struct builder *b)
+{
+    int queue = actor_queue(b, b->ev->a);
+
+    actor_lives_here(b, queue);
+    struct row *row = say(b, STYLE_CALL, actor_now(b), queue, "push task %" PRIu32, b->ev->task);
+    if (b->polls[survey_task(&b->survey, b->ev->task)])
+        step_mark(row, 11, b->ev->task, "it is queued again");
+}
+
+static void tell_pop(struct builder *b)
+{
+    uint32_t task = b->ev->task;
+
+    run_enter(b);
+    int queue = actor_queue(b, b->ev->a), executor = actor_executor(b);
+    actor_lives_here(b, queue);
+    say(b, STYLE_CALL, executor, queue, "pop");
+    struct row *row = task ? say(b, STYLE_REPLY, queue, executor, "task %" PRIu32, task)
+                           : say(b, STYLE_REPLY, queue, executor, "empty");
+    if (task && !b->polls[survey_task(&b->survey, task)])
+        step_mark(row, 3, task, "the executor takes the task");
+}
+
+static void tell_steal(struct builder *b)
+{
+    int from = actor_queue(b, b->ev->a), to = actor_queue(b, b->ev->b);
+
+    say(b, STYLE_CALL, from, to, "task %" PRIu32 " is stolen", b->ev->task);
+}
+
+static void tell_wake(struct builder *b)
+{
+    struct frame wake;
+
+    if (b->ev->kind == TRACE_WAKE_BEGIN) {
+        int now = actor_now(b);
+        struct frame *top = frame_find(b, FRAME_TURN);
+        if (top)
+            top->wakes++;
+        struct row *row = say(b, STYLE_WAKE, now, actor_task(b, b->ev->task), "wake task %" PRIu32, b->ev->task);
+        step_mark(row, 10, b->ev->task, pool_format(&b->d->pool, "%s wakes the task",
+                                                    top ? "the reactor" : b->d->actors[now].name));
+        frame_push(b, FRAME_WAKE, now)->task = b->ev->task;
+        return;
+    }
+    frame_pop(b, FRAME_WAKE, &wake);
+    if ((b->ev->a & 0xffff) == b->ev->a >> 16)
+        say(b, STYLE_REPLY, actor_task(b, b->ev->task), actor_now(b), "%s",
+            b->ev->a & TRACE_STATE_DONE ? "it is over already" : "it is awake already");
+}
+
+static void tell_wait(struct builder *b)
+{
+    uint32_t source = b->ev->a;
+    int now = actor_now(b), to = now;
+    const char *what = "";
+
+    switch (source) {
+    case TRACE_SOURCE_READ:
+    case TRACE_SOURCE_WRITE:
+        to = actor_reactor(b);
+        what = pool_format(&b->d->pool, "wait(fd %" PRIu64 " %s)", b->ev->b,
+                           source == TRACE_SOURCE_READ ? "readable" : "writable");
+        break;
+    case TRACE_SOURCE_TIMER:
+        to = actor_reactor(b);
+        what = pool_format(&b->d->pool, "wait(timer %" PRIu64 ")", b->ev->b);
+        break;
+    case TRACE_SOURCE_JOIN:
+        to = actor_task(b, (uint32_t)b->ev->b);
+        what = pool_format(&b->d->pool, "wait(end of task %" PRIu64 ")", b->ev->b);
+        break;
+    case TRACE_SOURCE_THREAD:
+        to = actor_helper(b, b->ev->b);
+        what = "wait(helper thread)";
+        break;
+    default:
+        what = "leaves its waker";
+        break;
+    }
+    say(b, STYLE_CALL, now, to == NOBODY ? now : to, "%s", what);
+}
+
+static void tell_wait_end(struct builder *b)
+{
+    int now = actor_now(b);
+    size_t next = b->survey.next[b->at];
+    bool wakes = next != NO_EVENT && b->rec->events[next].kind == TRACE_WAKE_BEGIN;
+    uint32_t task = wakes ? b->rec->events[next].task : b->ev->task;
+
+    if (b->ev->a == TRACE_SOURCE_READ || b->ev->a == TRACE_SOURCE_WRITE)
+        say(b, STYLE_CALL, now, now, "lookup fd %" PRIu64 ": task %" PRIu32, b->ev->b, task);
+    else if (task)
+        say(b, STYLE_CALL, now, now, "take waker of task %" PRIu32, task);
+    else
+        say(b, STYLE_CALL, now, now, "let go of a waker");
+}
+
+static void tell_park(struct builder *b)
+{
+    int executor = actor_executor(b);
+    size_t next = b->survey.next[b->at];
+    struct frame park;
+
+    if (b->ev->kind == TRACE_PARK_END) {
+        bool slept = frame_pop(b, FRAME_PARK, &park) && park.row != NO_EVENT;
+        if (slept)
+            say(b, STYLE_CALL, executor, executor, "awake again");
+        return;
+    }
+    run_enter(b);
+    actor_lives_here(b, executor);
+    bool turns = next != NO_EVENT && b->rec->events[next].kind == TRACE_TURN_BEGIN;
+    size_t row = NO_EVENT;
+    if (!turns) {
+        struct row *park_row = say(b, STYLE_CALL, executor, executor, "park: sleep");
+        step_mark(park_row, 8, 0, "park: the thread sleeps");
+        row = row_index(b, park_row);
+    }
+    frame_push(b, FRAME_PARK, executor)->row = row;
+}
+
+static void tell_unpark(struct builder *b)
+{
+    int now = actor_now(b), executor = NOBODY;
+
+    for (size_t i = 0; i < b->d->actor_count && executor == NOBODY; i++)
+        if (b->d->actors[i].kind == ACTOR_EXECUTOR && b->survey.executors == 1)
+            executor = (int)i;
+    say(b, STYLE_CALL, now, executor == NOBODY ? now : executor, "unpark");
+}
+
+static void tell_register(struct builder *b)
+{
+    struct frame frame;
+
+    if (b->ev->kind == TRACE_REGISTER_BEGIN) {
+        const struct frame *poll = frame_find(b, FRAME_POLL);
+        uint32_t task = poll ? poll->task : 0;
+        int reactor = actor_reactor(b);
+        struct row *row = say(b, STYLE_CALL, actor_now(b), reactor, "register(fd %" PRIu32 ")", b->ev->a);
+        row_opens(row);
+        if (task)
+            step_mark(row, 6, task, "register with the reactor");
+        frame_push(b, FRAME_REGISTER, reactor);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_REGISTER, &frame);
+    int64_t result = (int64_t)b->ev->b;
+    const char *error = result < 0 && result > -4096 ? strerrorname_np((int)-result) : NULL;
+    struct row *row = say(b, STYLE_REPLY, actor_reactor(b), actor_now(b), "%s", error ? error : result ? "error" : "ok");
+    if (known)
+        row_closes(row);
+}
+
+static void tell_deregister(struct builder *b)
+{
+    say(b, STYLE_CALL, actor_now(b), actor_reactor(b), "deregister(fd %" PRIu32 ")", b->ev->a);
+}
+
+static const char *turn_limit(struct builder *b)
+{
+    char text[DESCRIBE_SIZE];
+
+    if ((int64_t)b->ev->b < 0)
+        return "no limit";
+    return pool_format(&b->d->pool, "%s", describe_time(b->ev->b, text, sizeof text));
+}
+
+static void tell_turn(struct builder *b)
+{
+    int reactor = actor_reactor(b);
+    struct frame turn;
+
+    if (b->ev->kind == TRACE_TURN_BEGIN) {
+        run_enter(b);
+        const struct frame *top = frame_top(b);
+        bool parks = top && top->kind == FRAME_PARK && top->row == NO_EVENT;
+        actor_lives_here(b, reactor);
+        row_opens(say(b, STYLE_CALL, actor_executor(b), reactor, "%sturn(%s)", parks ? "park: " : "", turn_limit(b)));
+        frame_push(b, FRAME_TURN, reactor);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_TURN, &turn);
+    struct row *row = known && turn.wakes ? say(b, STYLE_REPLY, reactor, actor_executor(b), "%u woken", turn.wakes)
+                                          : say(b, STYLE_REPLY, reactor, actor_executor(b), "nobody to wake");
+    if (known)
+        row_closes(row);
+}
+
+static void tell_timer(struct builder *b)
+{
+    int reactor = actor_reactor(b);
+    char text[DESCRIBE_SIZE];
+    uint64_t now = b->rec->start_ns + b->ev->time, deadline = b->ev->b;
+
+    if (b->ev->kind == TRACE_TIMER_ADD)
+        say(b, STYLE_CALL, actor_now(b), reactor, "timer %" PRIu32 ": %s%s", b->ev->a, deadline > now ? "in " : "due now",
+            deadline > now ? describe_time(deadline - now, text, sizeof text) : "");
+    else if (b->ev->kind == TRACE_TIMER_FIRE)
+        say(b, STYLE_CALL, reactor, reactor, "timer %" PRIu32 " is due", b->ev->a);
+    else
+        say(b, STYLE_CALL, actor_now(b), reactor, "cancel timer %" PRIu32, b->ev->a);
+}
+
+static void tell_guard(struct builder *b)
+{
+    int now = actor_now(b);
+
+    say(b, STYLE_CALL, now, now, "%s", b->ev->kind == TRACE_GUARD_ACQUIRE ? "takes a lock" : "gives the lock back");
+}
+
+static void tell(struct builder *b)
+{
+    switch (b->ev->kind) {
+    case TRACE_RUNTIME:
+    case TRACE_RUNTIME_END:
+        tell_runtime(b);
+        break;
+    case TRACE_NOTE:
+        tell_note(b);
+        break;
+    case TRACE_FUTURE_NEW:
+        tell_future_new(b);
+        break;
+    case TRACE_FUTURE_POLL_BEGIN:
+    case TRACE_FUTURE_POLL_END:
+        tell_future_poll(b);
+        break;
+    case TRACE_FUTURE_DROP:
+        tell_future_drop(b);
+        break;
+    case TRACE_TASK_SPAWN:
+        tell_spawn(b);
+        break;
+    case TRACE_TASK_POLL_BEGIN:
+        tell_poll_begin(b);
+        break;
+    case TRACE_TASK_POLL_END:
+        tell_poll_end(b);
+        break;
+    case TRACE_TASK_ABORT:
+    case TRACE_TASK_CANCELLED:
+    case TRACE_TASK_FREE:
+        tell_task_event(b);
+        break;
+    case TRACE_BLOCK_ON_BEGIN:
+    case TRACE_BLOCK_ON_END:
+        tell_block_on(b);
+        break;
+    case TRACE_JOIN:
+        tell_join(b);
+        break;
+    case TRACE_QUEUE_PUSH:
+        tell_push(b);
+        break;
+    case TRACE_QUEUE_POP:
+        tell_pop(b);
+        break;
+    case TRACE_QUEUE_STEAL:
+        tell_steal(b);
+        break;
+    case TRACE_WAKE_BEGIN:
+    case TRACE_WAKE_END:
+        tell_wake(b);
+        break;
+    case TRACE_WAIT:
+        tell_wait(b);
+        break;
+    case TRACE_WAIT_END:
+        tell_wait_end(b);
+        break;
+    case TRACE_PARK_BEGIN:
+    case TRACE_PARK_END:
+        tell_park(b);
+        break;
+    case TRACE_UNPARK:
+        tell_unpark(b);
+        break;
+    case TRACE_REGISTER_BEGIN:
+    case TRACE_REGISTER_END:
+        tell_register(b);
+        break;
+    case TRACE_DEREGISTER:
+        tell_deregister(b);
+        break;
+    case TRACE_TURN_BEGIN:
+    case TRACE_TURN_END:
+        tell_turn(b);
+        break;
+    case TRACE_TIMER_ADD:
+    case TRACE_TIMER_FIRE:
+    case TRACE_TIMER_CANCEL:
+        tell_timer(b);
+        break;
+    case TRACE_SYSCALL_BEGIN:
+        tell_call_begin(b);
+        break;
+    case TRACE_SYSCALL_END:
+        tell_call_end(b);
+        break;
+    case TRACE_GUARD_ACQUIRE:
+    case TRACE_GUARD_RELEASE:
+        tell_guard(b);
+        break;
+    case TRACE_THREAD: /* a column, not an arrow */
+    case TRACE_READY:  /* named where epoll_wait returns */
+        break;
+    default:
+        b->d->not_drawn += b->shown && event_kind_name(b->ev->kind);
+        b->d->unknown += !event_kind_name(b->ev->kind);
+        break;
+    }
+}
+
+static void build_event(struct builder *b, size_t at)
+{
+    b->at = at;
+    b->ev = &b->rec->events[at];
+    b->thread = &b->threads[b->ev->thread];
+    b->shown = event_wanted(b);
+    if (b->shown)
+        bands_before(b);
+    tell(b);
+}
+
+static void builder_free(struct builder *b)
+{
+    for (uint32_t t = 0; t <= b->rec->threads; t++)
+        free(b->threads[t].frames);
+    free(b->threads);
+    free(b->life);
+    free(b->polls);
+    free(b->fd_heard);
+    survey_free(&b->survey);
+}
+
+static const char *build_title(struct builder *b)
+{
+    struct diagram *d = b->d;
+    const char *program = file_base(b->rec->program);
+
+    if (!d->focus)
+        return pool_format(&d->pool, "%s", program);
+    return pool_format(&d->pool, "%s: lifecycle of task %" PRIu32 " (%s)", program, d->focus, task_type_name(b, d->focus));
+}
+
+void diagram_build(struct diagram *d, const struct recording *rec, const struct diagram_options *options)
+{
+    struct builder b = {.d = d, .rec = rec, .options = options};
+
+    *d = (struct diagram){.rec = rec};
+    survey_make(&b.survey, rec);
+    b.threads = memory_array((size_t)rec->threads + 1, sizeof *b.threads);
+    b.life = memory_array(b.survey.task_count, sizeof *b.life);
+    b.polls = memory_array(b.survey.task_count, sizeof *b.polls);
+    b.fd_heard = memory_array(SURVEY_MAX_FD, sizeof *b.fd_heard);
+    for (size_t i = 0; i < rec->count; i++)
+        build_event(&b, i);
+    bands_finish(&b);
+    d->first = rec->count ? rec->events[0].time : 0;
+    d->last = rec->count ? rec->events[rec->count - 1].time : 0;
+    steps_focus(d, options);
+    d->title = build_title(&b);
+    builder_free(&b);
+    if (options->from || options->to)
+        diagram_clip(d, options->from, options->to ? options->to : UINT64_MAX);
+    actors_arrange(d);
+}
+
+void diagram_free(struct diagram *d)
+{
+    free(d->actors);
+    free(d->rows);
+    pool_free(&d->pool);
+}
+
+unsigned diagram_footer(const struct diagram *d, struct pool *pool, const char *lines[DIAGRAM_FOOTERS])
+{
+    const struct recording *rec = d->rec;
+    char text[DESCRIBE_SIZE];
+    unsigned count = 0;
+
+    const char *about = pool_format(pool, "%s: %zu event%s in %s", file_base(rec->path), rec->count,
+                                    rec->count == 1 ? "" : "s", describe_time(d->last - d->first, text, sizeof text));
+    if (d->not_drawn)
+        about = pool_format(pool, "%s; %" PRIu64 " without an arrow (`lifeline dump` lists them)", about, d->not_drawn);
+    lines[count++] = about;
+    if (!rec->ended_in_order)
+        lines[count++] = "The recording breaks off here: the program was killed, or it crashed.";
+    if (rec->dropped)
+        lines[count++] = pool_format(pool, "The recording was full: %" PRIu64 " events are missing.", rec->dropped);
+    if (d->unknown)
+        lines[count++] = pool_format(pool, "%" PRIu64 " events are of kinds that this lifeline does not know.",
+                                     d->unknown);
+    return count;
+}
+
+bool diagram_long_wait(uint64_t passed, uint64_t whole)
+{
+    return passed >= 100000 && passed >= whole / 20;
+}
+
+const char *label_shown(struct pool *pool, const char *label)
+{
+    int length = LONGEST_LABEL;
+
+    if (strlen(label) <= LONGEST_LABEL + 3)
+        return label;
+    while (length > 0 && ((unsigned char)label[length] & 0xc0) == 0x80) /* not in the middle of a letter */
+        length--;
+    return pool_format(pool, "%.*s...", length, label);
+}

@@ -1,0 +1,288 @@
+/* Participants: which there are, what they are called, and in which order their columns stand. */
+#include "diagram_builder.h"
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MANY = 10 }; /* more of one kind than this share a single column */
+
+const char *file_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+const char *type_name(const struct builder *b, uint16_t type)
+{
+    const char *label = b->rec->places[type].label;
+
+    return label[0] ? label : "future";
+}
+
+static bool many_tasks(const struct builder *b)
+{
+    size_t shown = b->options->task_count ? b->options->task_count : b->rec->tasks;
+
+    return shown > MANY;
+}
+
+static int actor_find(const struct diagram *d, enum actor_kind kind, uint64_t number)
+{
+    for (size_t i = 0; i < d->actor_count; i++)
+        if (d->actors[i].kind == kind && d->actors[i].number == number)
+            return (int)i;
+    return NOBODY;
+}
+
+static int actor_add(struct diagram *d, struct actor actor)
+{
+    actor.name = pool_clean(&d->pool, actor.name);
+    actor.detail = pool_clean(&d->pool, actor.detail);
+    d->actors = memory_more(d->actors, d->actor_count, sizeof *d->actors);
+    d->actors[d->actor_count] = actor;
+    return (int)d->actor_count++;
+}
+
+static int actor_alone(struct diagram *d, enum actor_kind kind, const char *name, const char *short_name,
+                       const char *detail)
+{
+    int found = actor_find(d, kind, 0);
+
+    return found != NOBODY ? found : actor_add(d, (struct actor){kind, 0, name, short_name, detail, false});
+}
+
+static int actor_crowd(struct diagram *d, enum actor_kind kind, const char *name, const char *short_name)
+{
+    int found = actor_find(d, kind, ACTOR_ALL);
+
+    return found != NOBODY ? found : actor_add(d, (struct actor){kind, ACTOR_ALL, name, short_name, "", false});
+}
+
+static const char *thread_name(const struct builder *b, uint64_t thread)
+{
+    const char *name = b->rec->thread_names[thread];
+
+    return name && name[0] ? name : NULL;
+}
+
+static const char *capitalised(struct diagram *d, const char *name)
+{
+    char first = name[0] >= 'a' && name[0] <= 'z' ? (char)(name[0] - 'a' + 'A') : name[0];
+
+    return pool_format(&d->pool, "%c%s", first, name + 1);
+}
+
+int actor_helper(struct builder *b, uint64_t thread)
+{
+    struct diagram *d = b->d;
+
+    if (thread == 0 || thread > b->rec->threads)
+        return NOBODY;
+    if (b->survey.helper_actors > MANY && thread != 1)
+        return actor_crowd(d, ACTOR_HELPER, "Threads", "thrds");
+    enum actor_kind kind = thread == 1 ? ACTOR_USER : ACTOR_HELPER;
+    int found = actor_find(d, kind, thread);
+    if (found != NOBODY)
+        return found;
+    const char *name = thread_name(b, thread);
+    const char *full = name ? capitalised(d, name) : thread == 1 ? "Main" : NULL;
+    return actor_add(d, (struct actor){kind, thread, full ? full : pool_format(&d->pool, "Thread %u", (unsigned)thread),
+                                       thread == 1 ? "main" : pool_format(&d->pool, "thr%u", (unsigned)thread), "",
+                                       false});
+}
+
+int actor_user(struct builder *b)
+{
+    return b->ev->worker ? actor_executor(b) : actor_helper(b, b->ev->thread);
+}
+
+/* "Executor" alone; with several threads that do the same, the worker or the thread is named. */
+static int actor_of_thread(struct builder *b, enum actor_kind kind, const char *what, const char *short_name,
+                           size_t count)
+{
+    struct diagram *d = b->d;
+    unsigned thread = b->ev->thread, worker = b->ev->worker;
+    int found = actor_find(d, kind, thread);
+
+    if (found != NOBODY)
+        return found;
+    struct actor actor = {kind, thread, what, short_name, "", false};
+    const char *name = thread_name(b, thread);
+    if (count > 1) {
+        actor.short_name = pool_format(&d->pool, "%.2s%u", short_name, worker ? worker : thread);
+        actor.name = worker ? pool_format(&d->pool, "%s %u", what, worker)
+                   : name   ? pool_format(&d->pool, "%s (%s)", what, name)
+                            : pool_format(&d->pool, "%s (thread %u)", what, thread);
+    }
+    return actor_add(d, actor);
+}
+
+int actor_executor(struct builder *b)
+{
+    size_t count = b->survey.executors;
+
+    if (count > MANY)
+        return actor_crowd(b->d, ACTOR_EXECUTOR, "Executors", "exec");
+    if (!b->survey.executes[b->ev->thread] && count > 0) { /* a call from outside: to the first there is */
+        for (size_t i = 0; i < b->d->actor_count; i++)
+            if (b->d->actors[i].kind == ACTOR_EXECUTOR)
+                return (int)i;
+    }
+    return actor_of_thread(b, ACTOR_EXECUTOR, "Executor", "exec", count);
+}
+
+int actor_reactor(struct builder *b)
+{
+    size_t count = b->survey.reactors;
+
+    if (count > MANY)
+        return actor_crowd(b->d, ACTOR_REACTOR, "Reactors", "react");
+    if (!b->survey.turns[b->ev->thread] && count > 0) {
+        for (size_t i = 0; i < b->d->actor_count; i++)
+            if (b->d->actors[i].kind == ACTOR_REACTOR)
+                return (int)i;
+    }
+    return actor_of_thread(b, ACTOR_REACTOR, "Reactor", "react", count);
+}
+
+/* The type's name, and the file that it is written in. */
+static const char *type_detail(struct builder *b, uint16_t type)
+{
+    const struct place *place = &b->rec->places[type];
+
+    if (!type)
+        return "";
+    return pool_format(&b->d->pool, "%s, %s", type_name(b, type), file_base(place->file));
+}
+
+int actor_task(struct builder *b, uint32_t task)
+{
+    struct diagram *d = b->d;
+
+    if (many_tasks(b))
+        return actor_crowd(d, ACTOR_TASK, "Tasks", "tasks");
+    int found = actor_find(d, ACTOR_TASK, task);
+    if (found != NOBODY)
+        return found;
+    return actor_add(d, (struct actor){ACTOR_TASK, task, pool_format(&d->pool, "Task %u", task),
+                                       pool_format(&d->pool, task < 100 ? "task%u" : "t%u", task),
+                                       type_detail(b, b->survey.task_types[survey_task(&b->survey, task)]), false});
+}
+
+int actor_future(struct builder *b, uint64_t number)
+{
+    struct diagram *d = b->d;
+    const struct survey_future *f = survey_future(&b->survey, number);
+
+    if (!f || !survey_future_is_actor(&b->survey, number))
+        return f && f->task ? actor_task(b, f->task) : NOBODY;
+    if (b->survey.future_actors > MANY)
+        return actor_crowd(d, ACTOR_FUTURE, "Futures", "futs");
+    int found = actor_find(d, ACTOR_FUTURE, number);
+    if (found != NOBODY)
+        return found;
+    return actor_add(d, (struct actor){ACTOR_FUTURE, number, pool_format(&d->pool, "Future %u", (unsigned)number),
+                                       pool_format(&d->pool, "fut%u", (unsigned)number), type_detail(b, f->type),
+                                       false});
+}
+
+int actor_queue(struct builder *b, uint64_t number)
+{
+    struct diagram *d = b->d;
+    int found = actor_find(d, ACTOR_QUEUE, number);
+
+    if (found != NOBODY)
+        return found;
+    return actor_add(d, (struct actor){ACTOR_QUEUE, number, "Run queue", "queue", "", false});
+}
+
+int actor_kernel(struct builder *b)
+{
+    return actor_alone(b->d, ACTOR_KERNEL, "OS kernel", "kernel", "system calls");
+}
+
+int actor_peer(struct builder *b)
+{
+    return actor_alone(b->d, ACTOR_PEER, "Peer", "peer", "inferred");
+}
+
+int actor_now(struct builder *b)
+{
+    struct frame *top = frame_top(b);
+
+    return top ? top->actor : actor_user(b);
+}
+
+void actor_lives_here(struct builder *b, int actor)
+{
+    const struct place *place = event_place(b->rec, b->ev);
+
+    if (actor != NOBODY && !b->d->actors[actor].detail[0] && place->line)
+        b->d->actors[actor].detail = pool_clean(&b->d->pool, file_base(place->file));
+}
+
+static int actor_compare(const void *left, const void *right)
+{
+    const struct actor *a = *(struct actor *const *)left, *b = *(struct actor *const *)right;
+
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+/* Several queues are told apart by their numbers. */
+static void queues_name(struct diagram *d)
+{
+    unsigned queues = 0;
+
+    for (size_t i = 0; i < d->actor_count; i++)
+        queues += d->actors[i].kind == ACTOR_QUEUE && d->actors[i].used;
+    for (size_t i = 0; i < d->actor_count && queues > 1; i++) {
+        struct actor *actor = &d->actors[i];
+        if (actor->kind == ACTOR_QUEUE) {
+            actor->name = pool_format(&d->pool, "Run queue %u", (unsigned)actor->number);
+            actor->short_name = pool_format(&d->pool, "q%u", (unsigned)actor->number);
+        }
+    }
+}
+
+static int moved(const int *place_of, int actor)
+{
+    return actor == NOBODY ? NOBODY : place_of[actor];
+}
+
+void actors_arrange(struct diagram *d)
+{
+    struct actor **order = memory_array(d->actor_count, sizeof *order);
+    struct actor *arranged = memory_array(d->actor_count, sizeof *arranged);
+    int *place_of = memory_array(d->actor_count, sizeof *place_of);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < d->row_count; i++)
+        if (d->rows[i].from != NOBODY)
+            d->actors[d->rows[i].from].used = d->actors[d->rows[i].to].used = true;
+    queues_name(d);
+    for (size_t i = 0; i < d->actor_count; i++)
+        if (d->actors[i].used)
+            order[kept++] = &d->actors[i];
+    if (kept)
+        qsort(order, kept, sizeof *order, actor_compare);
+    for (size_t i = 0; i < kept; i++) {
+        arranged[i] = *order[i];
+        place_of[order[i] - d->actors] = (int)i;
+    }
+    for (size_t i = 0; i < d->row_count; i++) {
+        struct row *row = &d->rows[i];
+        row->from = moved(place_of, row->from);
+        row->to = moved(place_of, row->to);
+        row->opens = moved(place_of, row->opens);
+        row->closes = moved(place_of, row->closes);
+    }
+    free(d->actors);
+    free(order);
+    free(place_of);
+    d->actors = arranged;
+    d->actor_count = kept;
+}

@@ -1,0 +1,215 @@
+#include "diagram_survey.h"
+
+#include "memory.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+int32_t call_first(const struct event *ev)
+{
+    return (int32_t)(uint32_t)ev->b;
+}
+
+int32_t call_second(const struct event *ev)
+{
+    return (int32_t)(uint32_t)(ev->b >> 32);
+}
+
+struct survey_future *survey_future(const struct survey *s, uint64_t number)
+{
+    return number < s->future_count ? &s->futures[number] : NULL;
+}
+
+size_t survey_task(const struct survey *s, uint32_t task)
+{
+    return task < s->task_count ? task : 0;
+}
+
+bool survey_future_is_actor(const struct survey *s, uint64_t number)
+{
+    const struct survey_future *f = survey_future(s, number);
+
+    return f && !f->task && (f->by_hand || !s->has_tasks);
+}
+
+/* Numbers of futures and tasks are the program's; those beyond the number of events are not worth an array. */
+static void survey_count_futures(struct survey *s, const struct recording *rec)
+{
+    for (size_t i = 0; i < rec->count; i++) {
+        const struct event *ev = &rec->events[i];
+        bool names_future = (ev->kind >= TRACE_FUTURE_NEW && ev->kind <= TRACE_FUTURE_DROP) || ev->kind == TRACE_TASK_SPAWN;
+        if (names_future && ev->b <= rec->count && ev->b >= s->future_count)
+            s->future_count = ev->b + 1;
+    }
+    s->futures = memory_array(s->future_count, sizeof *s->futures);
+}
+
+static void survey_poll_of_future(struct survey *s, const struct event *ev, uint32_t inside)
+{
+    struct survey_future *f = survey_future(s, ev->b);
+
+    if (f && inside && !f->task)
+        f->task = inside;
+    else if (f && !inside)
+        f->by_hand = true;
+}
+
+static uint16_t survey_type(const struct recording *rec, const struct event *ev)
+{
+    return ev->a <= rec->site_count ? (uint16_t)ev->a : 0;
+}
+
+static void survey_event(struct survey *s, const struct recording *rec, const struct event *ev, uint32_t *inside)
+{
+    struct survey_future *f = survey_future(s, ev->b);
+
+    switch (ev->kind) {
+    case TRACE_FUTURE_NEW:
+        if (f)
+            f->type = survey_type(rec, ev);
+        break;
+    case TRACE_TASK_SPAWN:
+        s->has_tasks = true;
+        s->task_types[survey_task(s, ev->task)] = survey_type(rec, ev);
+        if (f)
+            f->task = ev->task;
+        break;
+    case TRACE_FUTURE_POLL_BEGIN:
+        survey_poll_of_future(s, ev, *inside);
+        break;
+    case TRACE_TASK_POLL_BEGIN:
+        s->executes[ev->thread] = true;
+        *inside = ev->task;
+        break;
+    case TRACE_TASK_POLL_END:
+        *inside = 0;
+        break;
+    case TRACE_QUEUE_POP:
+    case TRACE_PARK_BEGIN:
+    case TRACE_BLOCK_ON_BEGIN:
+        s->executes[ev->thread] = true;
+        break;
+    case TRACE_TURN_BEGIN:
+        s->turns[ev->thread] = true;
+        break;
+    case TRACE_SYSCALL_END:
+        if (ev->a == TRACE_CALL_EVENTFD && ev->b < SURVEY_MAX_FD)
+            s->is_eventfd[ev->b] = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static void survey_forwards(struct survey *s, const struct recording *rec)
+{
+    uint32_t *inside = memory_array(rec->threads + 1, sizeof *inside);
+
+    for (size_t i = 0; i < rec->count; i++)
+        survey_event(s, rec, &rec->events[i], &inside[rec->events[i].thread]);
+    free(inside);
+    for (size_t i = 1; i < s->future_count; i++)
+        s->future_actors += survey_future_is_actor(s, i);
+    for (uint32_t t = 1; t <= rec->threads; t++) {
+        s->executors += s->executes[t];
+        s->reactors += s->turns[t];
+        s->helper_actors += t > 1 && !s->executes[t];
+    }
+}
+
+struct upcoming { /* while going backwards: what comes next */
+    size_t *event;    /* [threads + 1]: any event of that thread */
+    size_t *call_end; /* [threads + 1]: the end of a system call */
+    size_t *input;    /* [SURVEY_MAX_FD]: a call that takes bytes or a connection from this descriptor */
+    size_t *output;   /* [SURVEY_MAX_FD]: one that gives some */
+};
+
+static size_t *upcoming_array(size_t count)
+{
+    size_t *array = memory_array(count, sizeof *array);
+
+    for (size_t i = 0; i < count; i++)
+        array[i] = NO_EVENT;
+    return array;
+}
+
+static void survey_call_begin(struct upcoming *up, const struct event *ev, size_t i)
+{
+    int32_t fd = call_first(ev);
+
+    if (fd < 0 || fd >= SURVEY_MAX_FD)
+        return;
+    switch (ev->a) {
+    case TRACE_CALL_RECV:
+    case TRACE_CALL_READ:
+    case TRACE_CALL_ACCEPT:
+        up->input[fd] = i;
+        break;
+    case TRACE_CALL_SEND:
+    case TRACE_CALL_WRITE:
+    case TRACE_CALL_CONNECT:
+    case TRACE_CALL_GETSOCKOPT:
+        up->output[fd] = i;
+        break;
+    case TRACE_CALL_CLOSE: /* whatever comes later is another descriptor of that number */
+        up->input[fd] = up->output[fd] = NO_EVENT;
+        break;
+    default:
+        break;
+    }
+}
+
+static void survey_event_backwards(struct survey *s, struct upcoming *up, const struct event *ev, size_t i)
+{
+    s->next[i] = up->event[ev->thread];
+    s->ahead[i] = NO_EVENT;
+    up->event[ev->thread] = i;
+    if (ev->kind == TRACE_SYSCALL_END) {
+        up->call_end[ev->thread] = i;
+    } else if (ev->kind == TRACE_SYSCALL_BEGIN) {
+        s->ahead[i] = up->call_end[ev->thread];
+        up->call_end[ev->thread] = NO_EVENT;
+        survey_call_begin(up, ev, i);
+    } else if (ev->kind == TRACE_READY && ev->a < SURVEY_MAX_FD) {
+        s->ahead[i] = ev->b & EPOLLIN || !(ev->b & EPOLLOUT) ? up->input[ev->a] : up->output[ev->a];
+    }
+}
+
+static void survey_backwards(struct survey *s, const struct recording *rec)
+{
+    struct upcoming up = {upcoming_array(rec->threads + 1), upcoming_array(rec->threads + 1),
+                          upcoming_array(SURVEY_MAX_FD), upcoming_array(SURVEY_MAX_FD)};
+
+    for (size_t i = rec->count; i-- > 0;)
+        survey_event_backwards(s, &up, &rec->events[i], i);
+    free(up.event);
+    free(up.call_end);
+    free(up.input);
+    free(up.output);
+}
+
+void survey_make(struct survey *s, const struct recording *rec)
+{
+    *s = (struct survey){0};
+    s->task_count = rec->tasks <= rec->count ? (size_t)rec->tasks + 1 : rec->count + 1;
+    s->task_types = memory_array(s->task_count, sizeof *s->task_types);
+    s->executes = memory_array(rec->threads + 1, sizeof *s->executes);
+    s->turns = memory_array(rec->threads + 1, sizeof *s->turns);
+    s->is_eventfd = memory_array(SURVEY_MAX_FD, sizeof *s->is_eventfd);
+    s->next = memory_array(rec->count, sizeof *s->next);
+    s->ahead = memory_array(rec->count, sizeof *s->ahead);
+    survey_count_futures(s, rec);
+    survey_forwards(s, rec);
+    survey_backwards(s, rec);
+}
+
+void survey_free(struct survey *s)
+{
+    free(s->futures);
+    free(s->task_types);
+    free(s->executes);
+    free(s->turns);
+    free(s->is_eventfd);
+    free(s->next);
+    free(s->ahead);
+}

@@ -1,0 +1,49 @@
+/* What must be known about a recording before its diagram can be told from front to back. */
+#ifndef DIAGRAM_SURVEY_H
+#define DIAGRAM_SURVEY_H
+
+#include "recording.h"
+
+#define NO_EVENT SIZE_MAX
+#define SURVEY_MAX_FD 65536 /* descriptors above are not followed */
+
+struct survey_future {
+    uint16_t type; /* site of its type */
+    uint32_t task; /* the task that it became, or inside whose polls it is polled; 0: neither */
+    bool by_hand;  /* polled outside of any task */
+};
+
+struct survey {
+    struct survey_future *futures; /* [future_count], by number */
+    size_t future_count;
+    size_t future_actors; /* how many of them deserve a column of their own */
+    size_t helper_actors; /* threads that are neither first nor executors */
+    size_t executors, reactors; /* threads that run one */
+    uint16_t *task_types; /* [task_count]: site of the future's type */
+    size_t task_count;    /* highest number that is followed, and 1 */
+    bool *executes;       /* [threads + 1]: the thread runs an executor */
+    bool *turns;          /* [threads + 1]: the thread runs a reactor */
+    bool *is_eventfd;     /* [SURVEY_MAX_FD] */
+    size_t *next;         /* [count]: the same thread's next event, or NO_EVENT */
+    size_t *ahead;        /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
+                             it (its SYSCALL_BEGIN); else NO_EVENT */
+    bool has_tasks;
+};
+
+void survey_make(struct survey *s, const struct recording *rec);
+void survey_free(struct survey *s);
+
+/* Where a task of this number stands in arrays of task_count: 0 for one that the survey does not follow. */
+size_t survey_task(const struct survey *s, uint32_t task);
+
+/* The future with this number, or NULL for one that the survey does not follow. */
+struct survey_future *survey_future(const struct survey *s, uint64_t number);
+
+/* Whether this future has a column of its own: it is polled by hand, and no task's. */
+bool survey_future_is_actor(const struct survey *s, uint64_t number);
+
+/* The two CALL ARGS of a system call. */
+int32_t call_first(const struct event *ev);
+int32_t call_second(const struct event *ev);
+
+#endif
