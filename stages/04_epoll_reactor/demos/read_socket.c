@@ -259,11 +259,12 @@ static int fork_peer(struct peer *peer)
 
 static int usage(FILE *out, int status)
 {
-    fputs("usage: read_socket [asleep|already|twice|reset]\n"
-          "Reads from a socket that a peer process writes to: while the reader is asleep (this is what happens without\n"
-          "an argument), before it reads at all, or twice; or the peer resets the connection.\n"
-          "  TRACE=run.trace read_socket twice    records what happens; lifeline draw run.trace -T text shows it\n",
-          out);
+    fputs(
+        "usage: read_socket [asleep|already|twice|reset]\n"
+        "Reads from a socket that a peer process writes to: while the reader is asleep (this is what happens without\n"
+        "an argument), before it reads at all, or twice; or the peer resets the connection.\n"
+        "  TRACE=run.trace read_socket twice    records what happens; lifeline draw run.trace -T text shows it\n",
+        out);
     return status;
 }
 
