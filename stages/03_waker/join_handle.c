@@ -39,17 +39,33 @@ void join_handle_init(struct join_handle *handle, struct task *task, const struc
     task_ref(task);
 }
 
+/* Why the handle must not be used any more; NULL: it may be. */
+static const char *join_handle_complaint(const struct join_handle *handle)
+{
+    switch (handle->base.phase) {
+    case FUTURE_MOVED:
+        return "after it was moved away";
+    case FUTURE_DROPPED:
+        return "after its drop";
+    default:
+        return NULL;
+    }
+}
+
 void *join_handle_output_at(struct join_handle *handle, const struct site *at)
 {
+    const char *complaint = join_handle_complaint(handle);
+
     if (handle->base.phase != FUTURE_FINISHED)
-        misuse(at, "the output of a join handle is read %s",
-               handle->base.phase == FUTURE_DROPPED ? "after its drop" : "before it is ready");
+        misuse(at, "the output of a join handle is read %s", complaint ? complaint : "before it is ready");
     return handle->output;
 }
 
 void join_handle_abort_at(struct join_handle *handle, const struct site *at)
 {
-    if (handle->base.phase == FUTURE_DROPPED)
-        misuse(at, "a task is aborted through a join handle that was dropped");
+    const char *complaint = join_handle_complaint(handle);
+
+    if (complaint)
+        misuse(at, "a task is aborted through a join handle %s", complaint);
     task_abort(handle->task, at);
 }

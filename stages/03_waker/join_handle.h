@@ -1,4 +1,6 @@
-/* The other end of a spawned task: a future that is ready when the task is, and then gives its output. */
+/* The other end of a spawned task: a future that is ready when the task is, and then gives its output.
+ *
+ * It is polled and dropped on the executor's thread, or when the executor is gone. */
 #ifndef JOIN_HANDLE_H
 #define JOIN_HANDLE_H
 
@@ -17,11 +19,12 @@ void join_handle_init(struct join_handle *handle, struct task *task, const struc
 
 /* The finished future of the task, to be read through its concrete type until the handle is dropped; NULL if the task
  * was aborted. Whoever takes something out of it that its drop would free leaves NULL there.
- * Aborts with the caller's line while the handle is not ready (poll it first) or after its drop. */
+ * Aborts with the caller's line while the handle is not ready (poll it first), after it was moved away or dropped. */
 #define join_handle_output(handle) join_handle_output_at(handle, SITE(#handle))
 void *join_handle_output_at(struct join_handle *handle, const struct site *at);
 
-/* Tells the task to stop, see task_abort. The handle is still to be awaited, if its end matters, and dropped. */
+/* Tells the task to stop, see task_abort. The handle is still to be awaited, if its end matters, and dropped.
+ * Aborts with the caller's line after the handle was moved away or dropped. */
 #define join_handle_abort(handle) join_handle_abort_at(handle, SITE(#handle))
 void join_handle_abort_at(struct join_handle *handle, const struct site *at);
 

@@ -25,8 +25,7 @@ struct task *task_new(struct executor *ex, struct future *f, size_t size, const 
     return task;
 }
 
-int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct join_handle *handle,
-                  const struct site *at)
+int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct join_handle *handle, const struct site *at)
 {
     struct task *task = task_new(ex, f, size, at);
     if (!task)

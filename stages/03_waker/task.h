@@ -25,7 +25,8 @@ struct executor;
  * Whoever sets QUEUED in a word that had none of QUEUED, RUNNING and DONE, and nobody else, puts the task in a queue.
  * So two wakes queue it once. A wake during the poll only leaves its mark, and the executor, which finds the mark after
  * the poll, queues the task itself. A task that is DONE is never queued, and its QUEUED means nothing. */
-enum task_state { /* the values are those of trace_state in events.h */
+enum task_state {
+    /* the values are those of trace_state in events.h */
     TASK_QUEUED = 1,
     TASK_RUNNING = 2,
     TASK_DONE = 4,
@@ -86,6 +87,6 @@ struct task *task_new(struct executor *ex, struct future *f, size_t size, const 
 enum task_outcome task_run(struct task *task); /* polls it, or ends it if it was aborted */
 void task_drop_output(struct task *task);      /* of a task that is done, when nobody will take it */
 void task_ref(struct task *task);
-void task_unref(struct task *task);            /* gives up one owner's share of the block */
+void task_unref(struct task *task); /* gives up one owner's share of the block */
 
 #endif

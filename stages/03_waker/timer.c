@@ -43,12 +43,17 @@ static void sleep_init_lock(struct sleep *self)
     pthread_condattr_destroy(&attr);
 }
 
+static void sleep_destroy_lock(struct sleep *self)
+{
+    pthread_cond_destroy(&self->cancel);
+    pthread_mutex_destroy(&self->lock);
+}
+
 /* Waits for the helper thread to be gone, and for its waker with it. */
 static void sleep_end_thread(struct sleep *self)
 {
     pthread_join(self->thread, NULL);
-    pthread_cond_destroy(&self->cancel);
-    pthread_mutex_destroy(&self->lock);
+    sleep_destroy_lock(self);
 }
 
 /* An endless sleep ends at the end of the clock, not before its beginning. */
@@ -67,6 +72,7 @@ static enum poll sleep_start(struct sleep *self, struct context *cx)
     if (self->output == 0)
         return POLL_PENDING;
     wait_cancel(&self->waiting, TRACE_SOURCE_THREAD, self->base.id, self->at);
+    sleep_destroy_lock(self);
     return POLL_READY;
 }
 

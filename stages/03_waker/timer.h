@@ -29,6 +29,6 @@ struct sleep {
 #define sleep_for(ns) sleep_for_at(ns, SITE("sleep_for"))
 struct sleep sleep_for_at(uint64_t ns, const struct site *at);
 
-#define MILLISECONDS(n) ((n) * UINT64_C(1000000))
+#define MILLISECONDS(n) (UINT64_C(1000000) * (n))
 
 #endif
