@@ -48,8 +48,8 @@ struct future_type {
 };
 
 /* Defines `NAME_type`, as in: FUTURE_TYPE(countdown, countdown_poll, NULL); */
-#define FUTURE_TYPE(name, poll_function, drop_function)                                                               \
-    static const struct site name##_type_site SITE_SECTION = {__FILE__, #poll_function, #name, __LINE__, 0};          \
+#define FUTURE_TYPE(name, poll_function, drop_function)                                                                \
+    static const struct site name##_type_site SITE_SECTION = {__FILE__, #poll_function, #name, __LINE__, 0};           \
     static const struct future_type name##_type = {#name, poll_function, drop_function, &name##_type_site}
 
 enum future_phase { FUTURE_FRESH, FUTURE_STARTED, FUTURE_FINISHED, FUTURE_MOVED, FUTURE_DROPPED };

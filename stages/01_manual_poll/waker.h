@@ -14,20 +14,20 @@ struct waker {
 };
 
 struct waker_vtable {
-    struct waker (*clone)(void *data, const struct site *at);    /* one more waker of the same task */
-    void (*wake)(void *data, const struct site *at);             /* wakes, and gives the waker up */
-    void (*wake_by_ref)(void *data, const struct site *at);      /* wakes, and keeps it */
-    void (*drop)(void *data, const struct site *at);             /* gives it up without waking */
+    struct waker (*clone)(void *data, const struct site *at); /* one more waker of the same task */
+    void (*wake)(void *data, const struct site *at);          /* wakes, and gives the waker up */
+    void (*wake_by_ref)(void *data, const struct site *at);   /* wakes, and keeps it */
+    void (*drop)(void *data, const struct site *at);          /* gives it up without waking */
 };
 
 /* A waker that does nothing, for polling by hand. It needs no drop. */
 struct waker waker_noop(void);
 
 /* The caller owns the clone: it ends in exactly one waker_wake or waker_drop. */
-#define waker_clone(waker) waker_clone_at(waker, SITE("waker_clone"))
-#define waker_wake(waker) waker_wake_at(waker, SITE("waker_wake"))
+#define waker_clone(waker)       waker_clone_at(waker, SITE("waker_clone"))
+#define waker_wake(waker)        waker_wake_at(waker, SITE("waker_wake"))
 #define waker_wake_by_ref(waker) waker_wake_by_ref_at(waker, SITE("waker_wake_by_ref"))
-#define waker_drop(waker) waker_drop_at(waker, SITE("waker_drop"))
+#define waker_drop(waker)        waker_drop_at(waker, SITE("waker_drop"))
 
 static inline struct waker waker_clone_at(const struct waker *waker, const struct site *at)
 {

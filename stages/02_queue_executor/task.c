@@ -10,6 +10,9 @@
 
 struct task *task_new(struct executor *ex, struct future *f, size_t size, const struct site *at)
 {
+    if (!ex)
+        misuse(at, "future %u (%s) is spawned without an executor; outside of a task there is no current one", f->id,
+               f->type->name);
     if (f->phase != FUTURE_FRESH)
         misuse(at, "future %u (%s) is spawned, but it was polled, moved or dropped before", f->id, f->type->name);
     struct task *task = malloc(sizeof *task + size);
@@ -22,8 +25,7 @@ struct task *task_new(struct executor *ex, struct future *f, size_t size, const 
     return task;
 }
 
-int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct join_handle *handle,
-                  const struct site *at)
+int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct join_handle *handle, const struct site *at)
 {
     struct task *task = task_new(ex, f, size, at);
     if (!task)

@@ -12,7 +12,8 @@
 
 struct executor;
 
-enum task_state { /* the bits that a recording shows, see trace_state in events.h */
+/* The bits that a recording shows, see trace_state in events.h. */
+enum task_state {
     TASK_QUEUED = 1,
     TASK_RUNNING = 2,
     TASK_DONE = 4,
@@ -22,10 +23,10 @@ struct task {
     struct task *next; /* in the run queue */
     struct executor *executor;
     enum task_state state;
-    uint32_t id;         /* its number in recordings, from 1 */
-    uint32_t polls;      /* how often it was polled */
-    uint32_t refs;       /* how many owners the block has */
-    bool output_wanted;  /* a join handle will take the output, or drop it */
+    uint32_t id;        /* its number in recordings, from 1 */
+    uint32_t polls;     /* how often it was polled */
+    uint32_t refs;      /* how many owners the block has */
+    bool output_wanted; /* a join handle will take the output, or drop it */
     size_t future_size;
     _Alignas(max_align_t) unsigned char future[];
 };
@@ -34,7 +35,8 @@ struct join_handle;
 
 /* Moves *f, a concrete future that was never polled, into a new task of ex and queues it. *f must not be used again.
  * handle: filled in, to be dropped by the caller; NULL lets the task run on its own ("detached").
- * Returns 0, or -ENOMEM: then nothing happened and f is still the caller's. Call it on the executor's own thread. */
+ * Returns 0, or -ENOMEM: then nothing happened and f is still the caller's. Aborts with the caller's line if f was used
+ * before, or ex is NULL. Call it on the executor's own thread. */
 #define task_spawn(ex, f, handle) task_spawn_at(ex, &(f)->base, sizeof *(f), handle, SITE(#f))
 int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct join_handle *handle,
                   const struct site *at);

@@ -26,7 +26,9 @@ static enum poll countdown_poll(struct future *f, struct context *cx)
         __attribute__((fallthrough)); /* a poll goes as far as it can */
     case COUNTDOWN_COUNTING:
         if (self->left > 0) {
-            printf("    %d ...\n", self->left--);
+            printf("    %d ...\n", self->left);
+            trace_note("counts", self->left);
+            self->left--;
             return POLL_PENDING; /* the stack is gone now; what we know is in *self */
         }
         self->shout = "Lift-off!";

@@ -102,13 +102,13 @@ static struct sum sum(struct join_handle left, struct join_handle right)
 /* 0, or -errno */
 static int add_powers(struct executor *ex, long *total)
 {
-    struct power square = power(3, 2), cube = power(2, 3);
+    struct power one = power(3, 2), other = power(4, 2);
     struct join_handle left, right;
 
-    int error = task_spawn(ex, &square, &left);
+    int error = task_spawn(ex, &one, &left);
     if (error)
         return error;
-    error = task_spawn(ex, &cube, &right);
+    error = task_spawn(ex, &other, &right);
     if (error) {
         future_drop(&left.base);
         return error;
@@ -136,6 +136,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "join_values: %s\n", strerror(-error));
         return 1;
     }
-    printf("3 to the 2 plus 2 to the 3 is %ld.\n", total);
+    printf("3 to the 2 plus 4 to the 2 is %ld.\n", total);
     return 0;
 }

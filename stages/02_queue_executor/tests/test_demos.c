@@ -13,7 +13,7 @@ static void test_round_robin(void **state)
 static void test_join_values(void **state)
 {
     (void)state;
-    assert_demo("join_values", NULL, 0, "3 to the 2 plus 2 to the 3 is 17.");
+    assert_demo("join_values", NULL, 0, "3 to the 2 plus 4 to the 2 is 25.");
 }
 
 static void test_wasted_polls(void **state)

@@ -71,6 +71,14 @@ static void block_on_twice(void)
     HERE, executor_block_on(&ex, &p);
 }
 
+static void spawn_outside_of_a_task(void)
+{
+    struct probe p = probe('a', 1);
+    misuse_says("future %u (probe) is spawned without an executor; outside of a task there is no current one",
+                p.base.id);
+    HERE, task_spawn(executor_current(), &p, NULL);
+}
+
 static void test_a_future_that_was_used_before(void **state)
 {
     (void)state;
@@ -81,6 +89,12 @@ static void test_a_future_that_was_used_before(void **state)
     assert_misuse(spawn_after_drop);
     assert_misuse(block_on_after_poll);
     assert_misuse(block_on_twice);
+}
+
+static void test_spawn_without_an_executor(void **state)
+{
+    (void)state;
+    assert_misuse(spawn_outside_of_a_task);
 }
 
 /* ---- inside a task ---- */
@@ -239,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_future_that_was_used_before),
+        TEST(test_spawn_without_an_executor),
         TEST(test_executor_calls_inside_a_task),
         TEST(test_join_handles),
     };
