@@ -57,6 +57,24 @@ static void print_task(const struct check *c, uint32_t number)
            place->line);
 }
 
+/* What else is wrong with the same task, in one line: most often it would not be, but for the first. */
+static void print_followers(const struct check *c, const struct finding *first)
+{
+    size_t index = (size_t)(first - c->findings) + 1;
+    bool any = false;
+
+    for (size_t i = index; i < c->finding_count; i++) {
+        const struct finding *finding = &c->findings[i];
+
+        if (finding->follows != index)
+            continue;
+        printf("%s %s (event #%zu)", any ? "," : "   =  after that also:", finding->rule->id, finding->event + 1);
+        any = true;
+    }
+    if (any)
+        printf("\n");
+}
+
 static void print_finding(const struct check *c, const struct finding *finding, const struct colours *colour)
 {
     printf("%sbroken[%s]%s%s: %s%s\n", colour->error, finding->rule->id, colour->plain, colour->strong, finding->text,
@@ -65,8 +83,7 @@ static void print_finding(const struct check *c, const struct finding *finding, 
     print_task(c, finding->task);
     printf("   =  contract: %s\n", finding->rule->says);
     printf("   =  more: docs/contracts.md#%s, %s\n", finding->rule->id, finding->rule->chapter);
-    if (finding->repeats)
-        printf("   =  and %u more of the same kind\n", finding->repeats);
+    print_followers(c, finding);
     printf("\n");
 }
 
@@ -159,10 +176,10 @@ static void print_incomplete(const struct recording *rec)
         printf("incomplete: the program was killed or crashed, so only what it did until then was judged\n");
 }
 
-static void print_sum(const struct check *c, unsigned warnings)
+static void print_sum(const struct check *c, size_t broken, unsigned warnings)
 {
-    if (c->finding_count)
-        printf("%s: %zu broken", c->rec->path, c->finding_count);
+    if (broken)
+        printf("%s: %zu broken", c->rec->path, broken);
     else
         printf("%s: no contract is broken", c->rec->path);
     if (warnings)
@@ -174,17 +191,21 @@ static int check_and_print(const struct recording *rec, uint64_t long_poll)
 {
     struct colours colour = colours();
     struct check c;
+    size_t broken = 0;
     unsigned warnings;
     int status;
 
     check_run(&c, rec);
     for (size_t i = 0; i < c.finding_count; i++)
-        print_finding(&c, &c.findings[i], &colour);
+        if (!c.findings[i].follows) {
+            print_finding(&c, &c.findings[i], &colour);
+            broken++;
+        }
     warnings = print_warnings(rec, long_poll, &colour);
     if (!c.complete)
         print_incomplete(rec);
-    print_sum(&c, warnings);
-    status = c.finding_count ? CHECK_BROKEN : c.complete ? CHECK_CLEAN : CHECK_INCOMPLETE;
+    print_sum(&c, broken, warnings);
+    status = broken ? CHECK_BROKEN : c.complete ? CHECK_CLEAN : CHECK_INCOMPLETE;
     check_free(&c);
     return status;
 }

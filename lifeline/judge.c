@@ -36,29 +36,44 @@ static void panel_fill(struct panel *panel)
 
 /* ---- findings */
 
-/* One finding for each rule and task; the others are counted. */
-static struct finding *finding_add(struct check *c, uint32_t task)
+/* One finding for each rule and task is enough. False when there is one. */
+static bool is_new(struct check *c, uint32_t task)
 {
     uint64_t key = (uint64_t)(c->rule - rules) << 32 | task;
-    uint32_t index = map_get(&c->finding_map, key);
 
-    if (index != MAP_NONE) {
-        c->findings[index].repeats++;
-        return NULL;
-    }
-    c->findings = memory_more(c->findings, c->finding_count, sizeof *c->findings);
-    map_put(&c->finding_map, key, (uint32_t)c->finding_count);
-    return &c->findings[c->finding_count++];
+    if (map_get(&c->told, key) != MAP_NONE)
+        return false;
+    map_put(&c->told, key, 0);
+    return true;
+}
+
+/* The first finding about that task, plus one; 0 if this is going to be it. What is wrong with a thread's own order
+ * also explains what comes later on that thread. */
+static size_t first_blame(struct check *c, size_t event, uint32_t task)
+{
+    uint64_t thread = (uint64_t)1 << 32 | c->rec->events[event].thread;
+    uint32_t first = map_get(&c->blamed, task ? task : thread);
+
+    if (first != MAP_NONE)
+        return (size_t)first + 1;
+    if (task)
+        map_put(&c->blamed, task, (uint32_t)c->finding_count);
+    if (map_get(&c->blamed, thread) == MAP_NONE && (!task || c->rule->scope == RULE_OF_THREAD))
+        map_put(&c->blamed, thread, (uint32_t)c->finding_count);
+    return 0;
 }
 
 bool complain(struct check *c, size_t event, uint32_t task, const char *format, ...)
 {
-    struct finding *finding = finding_add(c, task);
+    struct finding *finding;
     va_list args;
 
-    if (!finding)
+    if (!is_new(c, task))
         return true;
-    *finding = (struct finding){.rule = c->rule, .task = task, .event = event};
+    c->findings = memory_more(c->findings, c->finding_count, sizeof *c->findings);
+    finding = &c->findings[c->finding_count];
+    *finding = (struct finding){.rule = c->rule, .task = task, .event = event, .follows = first_blame(c, event, task)};
+    c->finding_count++;
     va_start(args, format);
     vsnprintf(finding->text, sizeof finding->text, format, args);
     va_end(args);
@@ -139,17 +154,6 @@ static void judge_event(struct check *c, const struct panel *panel)
     model_step(&c->m);
 }
 
-static int finding_compare(const void *left, const void *right)
-{
-    const struct finding *a = left, *b = right;
-
-    if (a->event != b->event)
-        return a->event < b->event ? -1 : 1;
-    if (a->rule != b->rule)
-        return a->rule < b->rule ? -1 : 1;
-    return (a->task > b->task) - (a->task < b->task);
-}
-
 void check_run(struct check *c, const struct recording *rec)
 {
     struct panel *panel = memory_array(1, sizeof *panel);
@@ -164,8 +168,6 @@ void check_run(struct check *c, const struct recording *rec)
     for (c->rule = rules; c->rule->id; c->rule++)
         if (c->rule->end && (c->rule->scope != RULE_OF_END || c->finding_count == 0))
             c->rule->end(c);
-    if (c->finding_count > 0)
-        qsort(c->findings, c->finding_count, sizeof *c->findings, finding_compare);
     free(panel);
 }
 
@@ -174,6 +176,7 @@ void check_free(struct check *c)
     model_free(&c->m);
     free(c->debts);
     free(c->findings);
-    map_free(&c->finding_map);
+    map_free(&c->blamed);
+    map_free(&c->told);
     map_free(&c->tasks_known);
 }

@@ -11,3 +11,16 @@ $(BUILD)/bin/lifeline: $(LIFELINE_OBJECTS)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libcgraph libgvc) -lm $(LDLIBS)
+
+# ---- tests: each test_*.c is a program, linked with the other files of the folder and all of lifeline but its main
+
+LIFELINE_TESTS := $(patsubst lifeline/tests/%.c,$(BUILD)/tests/lifeline/%,$(wildcard lifeline/tests/test_*.c))
+LIFELINE_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(addprefix lifeline/tests/,script.c scenes.c judged.c))
+
+TESTS += $(LIFELINE_TESTS)
+
+$(LIFELINE_TESTS): $(BUILD)/tests/lifeline/%: $(BUILD)/lifeline/tests/%.o $(LIFELINE_HELPERS) \
+                   $(filter-out %/main.o,$(LIFELINE_OBJECTS))
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libcgraph libgvc) -lcmocka -lm $(LDLIBS)

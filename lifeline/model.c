@@ -128,6 +128,29 @@ unsigned kind_begin_of(unsigned end)
     return 0;
 }
 
+bool frame_allows(const struct model_frame *frame, unsigned kind, uint32_t task)
+{
+    if (kind == TRACE_NOTE)
+        return true;
+    switch (frame->kind) {
+    case TRACE_SYSCALL_BEGIN:
+        return false;
+    case TRACE_PARK_BEGIN:
+    case TRACE_REGISTER_BEGIN:
+        return kind == TRACE_SYSCALL_BEGIN;
+    case TRACE_WAKE_BEGIN:
+        return kind == TRACE_SYSCALL_BEGIN || kind == TRACE_UNPARK || (kind == TRACE_QUEUE_PUSH && task == frame->task);
+    case TRACE_TURN_BEGIN:
+        return kind != TRACE_TASK_POLL_BEGIN && kind != TRACE_TURN_BEGIN && kind != TRACE_PARK_BEGIN &&
+               kind != TRACE_QUEUE_POP;
+    case TRACE_TASK_POLL_BEGIN:
+    case TRACE_FUTURE_POLL_BEGIN:
+        return kind != TRACE_TASK_POLL_BEGIN && kind != TRACE_PARK_BEGIN && kind != TRACE_QUEUE_POP;
+    default:
+        return true;
+    }
+}
+
 /* ---- new things */
 
 #define ADD(array, count) ((array) = memory_more(array, count, sizeof *(array)), &(array)[(count)++])
@@ -179,11 +202,25 @@ static struct model_future *add_future(struct model *m, const struct event *ev)
     return future;
 }
 
+static void leave_queue(struct model *m, struct model_task *task)
+{
+    struct model_queue *queue = task->queue == NO_QUEUE ? NULL : model_queue(m, task->queue);
+
+    if (queue && queue->length > 0)
+        queue->length--;
+    task->queue = NO_QUEUE;
+}
+
 static void add_task(struct model *m, const struct event *ev)
 {
     const struct model_runtime *runtime = model_runtime_of(m, ev->thread);
     struct model_future *future = model_future(m, ev->b);
+    struct model_task *namesake = model_task(m, ev->task);
 
+    if (namesake && namesake->freed == NO_EVENT) { /* its number is used again, so it cannot be about any more */
+        leave_queue(m, namesake);
+        namesake->ended = namesake->freed = m->at;
+    }
     *ADD(m->tasks, m->task_count) = (struct model_task){
         .number = ev->task,
         .runtime = runtime ? (uint32_t)(runtime - m->runtimes) : MAP_NONE,
@@ -199,7 +236,25 @@ static void add_task(struct model *m, const struct event *ev)
 
 /* ---- frames */
 
-static void frame_push(struct model *m, const struct event *ev)
+static void frame_end(struct model *m, struct model_thread *thread)
+{
+    const struct model_frame *frame = &thread->frames[--thread->depth];
+    struct model_task *task = frame->kind == TRACE_TASK_POLL_BEGIN ? model_task(m, frame->task) : NULL;
+
+    if (task)
+        task->polled_by = 0;
+}
+
+/* What cannot go on beside this event has ended unseen. */
+static void frames_end_unseen(struct model *m, const struct event *ev)
+{
+    struct model_thread *thread = &m->threads[ev->thread];
+
+    while (thread->depth > 0 && !frame_allows(&thread->frames[thread->depth - 1], ev->kind, ev->task))
+        frame_end(m, thread);
+}
+
+static void frame_begin(struct model *m, const struct event *ev)
 {
     struct model_thread *thread = &m->threads[ev->thread];
 
@@ -208,25 +263,16 @@ static void frame_push(struct model *m, const struct event *ev)
 }
 
 /* Ends the innermost frame of that kind, and what had begun inside it. */
-static void frame_pop(struct model *m, const struct event *ev)
+static void frame_end_of(struct model *m, const struct event *ev)
 {
     struct model_thread *thread = &m->threads[ev->thread];
     const struct model_frame *frame = model_inside(m, ev->thread, kind_begin_of(ev->kind));
 
-    if (frame)
-        thread->depth = (size_t)(frame - thread->frames);
+    while (frame && &thread->frames[thread->depth] > frame)
+        frame_end(m, thread);
 }
 
 /* ---- one event */
-
-static void leave_queue(struct model *m, struct model_task *task)
-{
-    struct model_queue *queue = task->queue == NO_QUEUE ? NULL : model_queue(m, task->queue);
-
-    if (queue && queue->length > 0)
-        queue->length--;
-    task->queue = NO_QUEUE;
-}
 
 static void enter_queue(struct model *m, struct model_task *task, uint32_t number)
 {
@@ -452,6 +498,7 @@ static void step_thread(struct model *m, struct model_thread *thread, const stru
     case TRACE_READY:
         thread->turn.ready++;
         thread->turn.last_ready = ev->a;
+        thread->turn.last_bits = (uint32_t)ev->b;
         break;
     case TRACE_TIMER_FIRE:
         thread->turn.fired++;
@@ -517,10 +564,12 @@ void model_step(struct model *m)
     const struct event *ev = &m->rec->events[m->at];
     struct model_task *task = ev->task ? model_task(m, ev->task) : NULL;
 
+    if (kind_begin_of(ev->kind))
+        frame_end_of(m, ev);
+    else
+        frames_end_unseen(m, ev);
     if (kind_end_of(ev->kind))
-        frame_push(m, ev);
-    else if (kind_begin_of(ev->kind))
-        frame_pop(m, ev);
+        frame_begin(m, ev);
     step_thread(m, &m->threads[ev->thread], ev);
     if (task && ev->kind != TRACE_TASK_SPAWN)
         step_task(m, task, ev);

@@ -83,7 +83,8 @@ struct model_thread {
     struct {               /* the reactor's turn that goes on */
         uint32_t ready, fired;
         int64_t kernel_ready; /* what epoll_wait returned; -1: it was not called, or failed */
-        uint32_t last_ready;  /* fd of the last READY */
+        uint32_t last_ready;  /* fd of the last READY, and its bits */
+        uint32_t last_bits;
         bool deregistered;    /* something was, so events that were collected before may be stale */
     } turn;
     int64_t result;        /* of its last system call */
@@ -164,6 +165,9 @@ uint32_t model_task_of(const struct model *m, const struct event *ev);
 
 /* What the runtime that the thread belongs to promises: enum trace_feature. 0 where there is no runtime. */
 uint64_t model_features(const struct model *m, uint32_t thread);
+
+/* Whether a thread can do such a thing in the middle of another, begun before. */
+bool frame_allows(const struct model_frame *frame, unsigned kind, uint32_t task);
 
 /* The kind that ends what this one begins, or 0; and the other way round. */
 unsigned kind_end_of(unsigned begin);

@@ -32,7 +32,7 @@ struct finding {
     const struct rule *rule;
     uint32_t task;       /* 0: none */
     size_t event;        /* index */
-    uint32_t repeats;    /* further findings of this rule about this task, which are not shown */
+    size_t follows;      /* 0, or 1 + the index of an earlier finding about the same task (without one: on the same thread) */
     char text[400];
 };
 
@@ -54,7 +54,8 @@ struct check {
     const struct rule *rule; /* that is asked */
     struct finding *findings;
     size_t finding_count;
-    struct map finding_map;
+    struct map blamed;   /* task or thread -> its first finding */
+    struct map told;     /* rule and task, of the findings */
 };
 
 extern const struct rule rules[]; /* up to one whose id is NULL */
@@ -75,6 +76,7 @@ uint64_t task_features(const struct check *c, const struct model_task *task);
 
 #define RULE(name) bool name(struct check *c, const struct event *ev, struct model_task *task)
 RULE(rule_thread);
+RULE(rule_format);
 RULE(rule_nesting);
 RULE(rule_spawned);
 RULE(rule_after_free);

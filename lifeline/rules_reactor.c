@@ -1,5 +1,8 @@
 /* Rules about the reactor: descriptors, its turns, timers. */
+#define _GNU_SOURCE /* EPOLLRDHUP */
 #include "rules.h"
+
+#include <sys/epoll.h>
 
 static size_t now(const struct check *c)
 {
@@ -100,9 +103,24 @@ static bool turn_ends(struct check *c, const struct event *ev)
                     (long long)kernel, ev->a);
 }
 
+#define READY_TO_READ (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+#define READY_TO_WRITE (EPOLLOUT | EPOLLHUP | EPOLLERR)
+#define READY_BITS (READY_TO_READ | READY_TO_WRITE | EPOLLPRI)
+
 static bool ready_fits(const struct model_thread *thread, const struct event *ev)
 {
-    return thread->turn.ready > 0 && thread->turn.last_ready == (uint32_t)ev->b;
+    uint32_t bits = ev->a == TRACE_SOURCE_READ ? READY_TO_READ : READY_TO_WRITE;
+
+    return thread->turn.ready > 0 && thread->turn.last_ready == (uint32_t)ev->b && (thread->turn.last_bits & bits);
+}
+
+/* The wait may be shorter than the turn allows, since a timer may be due; never longer. Its limit is in microseconds. */
+static bool waits_too_long(const struct model_frame *turn, const struct event *ev)
+{
+    int32_t limit = (int32_t)(ev->b >> 32);
+    int64_t allowed = (int64_t)turn->b;
+
+    return allowed >= 0 && (limit < 0 || limit > allowed / 1000);
 }
 
 RULE(rule_turn)
@@ -118,9 +136,14 @@ RULE(rule_turn)
         return turn_ends(c, ev);
     case TRACE_WAIT_END:
         return in_turn && of_fd && !ready_fits(thread, ev) &&
-               complain(c, now(c), model_task_of(&c->m, ev), "the reactor wakes who waits for fd %d, which the kernel "
-                        "did not name", (int)(int32_t)ev->b);
+               complain(c, now(c), model_task_of(&c->m, ev), "the reactor wakes who waits for fd %d, but the kernel "
+                        "did not say that it is ready for that", (int)(int32_t)ev->b);
+    case TRACE_SYSCALL_BEGIN:
+        return in_turn && ev->a == TRACE_CALL_EPOLL_WAIT && waits_too_long(top, ev) &&
+               complain(c, now(c), 0, "epoll_wait may take longer than the turn that it is part of");
     default: /* READY */
+        if (ev->b == 0 || ev->b & ~(uint64_t)READY_BITS)
+            return complain(c, now(c), 0, "epoll has no event bits 0x%llx", (unsigned long long)ev->b);
         return !in_turn && complain(c, now(c), 0, "fd %d is found ready outside of a turn of the reactor", (int)ev->a);
     }
 }

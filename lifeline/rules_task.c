@@ -120,8 +120,8 @@ static bool pushed_since(const struct check *c, const struct event *ev, const st
 
 static const unsigned not_idle = TRACE_STATE_QUEUED | TRACE_STATE_RUNNING | TRACE_STATE_DONE;
 
-/* Whoever marks an idle task as queued, and nobody else, must queue it; and so must the end of a poll that finds the
- * mark. */
+/* Whoever marks an idle task as queued, and nobody else, must queue it; and so must the end of a poll
+ * that finds the mark. */
 static bool must_queue(const struct event *ev)
 {
     unsigned before = states_before(ev->a), after = states_after(ev->a);
@@ -132,13 +132,19 @@ static bool must_queue(const struct event *ev)
            !(before & not_idle);
 }
 
+/* Between a spawn and its push the join handle is made, which is a future. */
+static bool leaves_debt(const struct event *ev)
+{
+    return ev->kind == TRACE_NOTE || ev->kind == TRACE_FUTURE_NEW;
+}
+
 RULE(rule_lost_wake)
 {
     const struct debt *debt = &c->debts[ev->thread];
     unsigned before = states_before(ev->a), after = states_after(ev->a);
     bool pays = ev->kind == TRACE_QUEUE_PUSH && ev->task == debt->owes;
 
-    if (debt->owes && !pays && ev->kind != TRACE_NOTE)
+    if (debt->owes && !pays && !leaves_debt(ev))
         return complain(c, debt->owes_since, debt->owes, "task %u is to be polled again, but nobody puts it in a queue",
                         debt->owes);
     if (!task)
@@ -155,10 +161,11 @@ RULE(rule_lost_wake)
 void rules_follow(struct check *c, const struct event *ev, const struct model_task *task)
 {
     struct debt *debt = &c->debts[ev->thread];
-    bool unexplained = ev->kind == TRACE_QUEUE_PUSH && task && !push_is_explained(c, ev, task);
-    bool unpaid = task && must_queue(ev) && !pushed_since(c, ev, task);
+    bool unexplained = ev->kind == TRACE_QUEUE_PUSH && task && task->queue == NO_QUEUE &&
+                       !push_is_explained(c, ev, task);
+    bool unpaid = ev->kind == TRACE_TASK_SPAWN || (task && must_queue(ev) && !pushed_since(c, ev, task));
 
-    if (ev->kind != TRACE_NOTE)
+    if (!leaves_debt(ev))
         debt->owes = 0;
     if (!belongs_to_push(ev))
         debt->pushed = 0;
@@ -167,7 +174,7 @@ void rules_follow(struct check *c, const struct event *ev, const struct model_ta
         debt->pushed_at = now(c);
     }
     if (unpaid) {
-        debt->owes = task->number;
+        debt->owes = ev->task;
         debt->owes_since = now(c);
     }
 }

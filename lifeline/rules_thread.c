@@ -59,31 +59,6 @@ static bool frame_ends(const struct model_frame *frame, const struct event *ev)
     }
 }
 
-/* Whether a thread that is in the middle of one thing can do another. */
-static bool frame_allows(const struct model_frame *frame, const struct event *ev)
-{
-    bool is_call = ev->kind == TRACE_SYSCALL_BEGIN;
-
-    if (ev->kind == TRACE_NOTE)
-        return true;
-    switch (frame->kind) {
-    case TRACE_SYSCALL_BEGIN:
-        return false;
-    case TRACE_PARK_BEGIN:
-    case TRACE_REGISTER_BEGIN:
-        return is_call;
-    case TRACE_WAKE_BEGIN:
-        return is_call || ev->kind == TRACE_UNPARK || (ev->kind == TRACE_QUEUE_PUSH && ev->task == frame->task);
-    case TRACE_TURN_BEGIN:
-        return ev->kind != TRACE_TASK_POLL_BEGIN && ev->kind != TRACE_TURN_BEGIN && ev->kind != TRACE_PARK_BEGIN;
-    case TRACE_TASK_POLL_BEGIN:
-    case TRACE_FUTURE_POLL_BEGIN:
-        return ev->kind != TRACE_TASK_POLL_BEGIN && ev->kind != TRACE_PARK_BEGIN && ev->kind != TRACE_QUEUE_POP;
-    default:
-        return true;
-    }
-}
-
 RULE(rule_nesting)
 {
     const struct model_frame *top = model_top(&c->m, ev->thread);
@@ -98,7 +73,7 @@ RULE(rule_nesting)
                             frame_name(kind_begin_of(ev->kind)), frame_name(top->kind), top->event + 1);
         return complain(c, now(c), about, "%s ends that never began", frame_name(kind_begin_of(ev->kind)));
     }
-    return top && !frame_allows(top, ev) &&
+    return top && !frame_allows(top, ev->kind, ev->task) &&
            complain(c, now(c), about, "this happens in the middle of %s, which began in event #%zu and has not ended",
                     frame_name(top->kind), top->event + 1);
 }
@@ -115,6 +90,10 @@ void rule_unfinished_end(struct check *c)
             complain(c, top->event, top->task, "the program ended, but %s that begins here has not",
                      frame_name(top->kind));
     }
+    for (uint32_t i = 0; i < c->m.lock_count; i++)
+        if (c->m.locks[i].holder)
+            complain(c, c->m.locks[i].taken, 0, "the program ended, but lock %llu, taken here, was never given back",
+                     (unsigned long long)c->m.locks[i].number);
 }
 
 /* ---- futures */
@@ -222,6 +201,9 @@ RULE(rule_park)
 RULE(rule_runtime)
 {
     (void)task;
+    if (ev->kind == TRACE_TASK_SPAWN)
+        return !model_runtime_of(&c->m, ev->thread) &&
+               complain(c, now(c), ev->task, "task %u is spawned, but no runtime has started", ev->task);
     return c->m.threads[ev->thread].runtime == MAP_NONE &&
            complain(c, now(c), 0, "a runtime is shut down that this thread never started");
 }

@@ -29,10 +29,11 @@ void script_add(struct script *s, enum trace_kind kind, uint32_t task, uint32_t 
     assert(s->count < SCRIPT_MAX);
     s->time += 1000;
     s->records[s->count] = (struct format_record){
-        .ticks = s->time, .b = b, .task = task, .a = a, .site = (uint16_t)(TYPES + 1 + s->count),
+        .ticks = s->time, .b = b, .task = task, .a = a, .site = (uint16_t)(TYPES + 1 + s->lines),
         .thread = s->thread, .kind = kind,
     };
     s->count++;
+    s->lines++;
 }
 
 static void put_sites(unsigned char *to, size_t count)
@@ -70,21 +71,21 @@ static uint64_t put_chunks(const struct script *s, unsigned char *to)
 
 unsigned char *script_bytes(const struct script *s, size_t *size)
 {
-    uint64_t sites_size = (TYPES + s->count) * sizeof(struct format_site);
+    uint64_t sites_size = (TYPES + s->lines) * sizeof(struct format_site);
     uint64_t strings_at = FORMAT_HEADER_SIZE + sites_size;
     uint64_t chunks_at = (strings_at + sizeof strings + 4095) / 4096 * 4096;
     uint64_t chunk_limit = s->count / PER_CHUNK + 16;
     unsigned char *bytes = calloc(1, chunks_at + chunk_limit * CHUNK_SIZE);
     struct format_header header = {
         .magic = FORMAT_MAGIC, .byte_order = FORMAT_BYTE_ORDER, .version = FORMAT_VERSION, .record_size = 32,
-        .chunk_size = CHUNK_SIZE, .sites_offset = FORMAT_HEADER_SIZE, .site_count = TYPES + (uint32_t)s->count, .pid = 42,
+        .chunk_size = CHUNK_SIZE, .sites_offset = FORMAT_HEADER_SIZE, .site_count = TYPES + (uint32_t)s->lines, .pid = 42,
         .strings_offset = strings_at, .strings_size = sizeof strings, .chunks_offset = chunks_at,
         .chunk_limit = chunk_limit, .dropped = s->dropped, .flags = s->killed ? 0 : FORMAT_ENDED,
         .ns_per_tick = 1ull << 32, .program = "script",
     };
 
     assert(bytes);
-    put_sites(bytes + FORMAT_HEADER_SIZE, s->count);
+    put_sites(bytes + FORMAT_HEADER_SIZE, s->lines);
     memcpy(bytes + strings_at, strings, sizeof strings);
     header.chunks_taken = put_chunks(s, bytes + chunks_at);
     memcpy(bytes, &header, sizeof header);

@@ -15,6 +15,7 @@
 struct script {
     struct format_record records[SCRIPT_MAX]; /* site: its line in script.c, numbered from 100 in steps of one */
     size_t count;
+    size_t lines;    /* that events were given so far */
     uint64_t time;   /* of the last event, in ns */
     uint16_t thread; /* that the next event is on */
     bool killed;     /* the recording has no orderly end */

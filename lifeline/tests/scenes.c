@@ -1,0 +1,296 @@
+#include "scenes.h"
+
+#include <stddef.h>
+
+#define RECV TRACE_CALL_RECV
+#define CTL TRACE_CALL_EPOLL_CTL
+#define EPOLL TRACE_CALL_EPOLL_WAIT
+#define ARGS(first, second) ((uint64_t)(uint32_t)(first) | (uint64_t)(uint32_t)(second) << 32)
+#define FOR_EVER ((uint64_t)-1)
+
+#define ADD(kind, task, a, b) script_add(s, TRACE_##kind, task, a, (uint64_t)(b))
+
+static void call(struct script *s, unsigned number, uint64_t args, int64_t result)
+{
+    ADD(SYSCALL_BEGIN, 0, number, args);
+    ADD(SYSCALL_END, 0, number, result);
+}
+
+static void on_thread(struct script *s, uint16_t thread)
+{
+    bool known = false;
+
+    s->thread = thread;
+    for (size_t i = 0; i < s->count; i++)
+        known |= s->records[i].thread == thread;
+    if (!known)
+        ADD(THREAD, 0, 1000 + thread, 0);
+}
+
+static void spawn(struct script *s, uint32_t task, uint32_t type, uint64_t future, uint32_t queue, uint64_t length)
+{
+    ADD(FUTURE_NEW, 0, type, future);
+    ADD(TASK_SPAWN, task, type, future);
+    ADD(QUEUE_PUSH, task, queue, length);
+}
+
+static void take(struct script *s, uint32_t task, uint32_t queue, uint64_t left, uint64_t poll)
+{
+    ADD(QUEUE_POP, task, queue, left);
+    ADD(TASK_POLL_BEGIN, task, STATES(Q, R), poll);
+}
+
+static void ready(struct script *s, uint32_t task)
+{
+    ADD(TASK_POLL_END, task, STATES(R, D), 1);
+}
+
+static void suspend(struct script *s, uint32_t task)
+{
+    ADD(TASK_POLL_END, task, STATES(R, 0), 0);
+}
+
+static void leave_waker(struct script *s, uint32_t task, uint32_t source, uint64_t number)
+{
+    ADD(WAKER_CLONE, task, 0, 0);
+    ADD(WAIT, 0, source, number);
+}
+
+/* A consuming wake of an idle task, from a source. */
+static void wake(struct script *s, uint32_t task, uint32_t source, uint64_t number, uint32_t queue, uint64_t length)
+{
+    ADD(WAIT_END, 0, source, number);
+    ADD(WAKE_BEGIN, task, 0, 1);
+    ADD(QUEUE_PUSH, task, queue, length);
+    ADD(WAKE_END, task, STATES(0, Q), 1);
+}
+
+/* ---- stage 01: futures polled by hand, one inside the other */
+
+static void by_hand(struct script *s)
+{
+    on_thread(s, 1);
+    ADD(FUTURE_NEW, 0, 2, 1);
+    ADD(FUTURE_NEW, 0, 1, 2);
+    ADD(NOTE, 0, 0, 7);
+    ADD(FUTURE_POLL_BEGIN, 0, 0, 2);
+    ADD(FUTURE_POLL_BEGIN, 0, 0, 1);
+    ADD(FUTURE_POLL_END, 0, 0, 1);
+    ADD(FUTURE_POLL_END, 0, 0, 2);
+    ADD(FUTURE_POLL_BEGIN, 0, 0, 2);
+    ADD(FUTURE_POLL_BEGIN, 0, 0, 1);
+    ADD(FUTURE_POLL_END, 0, 1, 1);
+    ADD(FUTURE_POLL_END, 0, 1, 2);
+    ADD(FUTURE_DROP, 0, 1, 2);
+    ADD(FUTURE_DROP, 0, 2, 1);
+}
+
+/* ---- stage 02: a queue, no wakes; one task is polled twice, one is cancelled at the end */
+
+static void back_to_queue(struct script *s)
+{
+    on_thread(s, 1);
+    ADD(RUNTIME, 0, 2, 0);
+    ADD(FUTURE_NEW, 0, 1, 1);
+    ADD(BLOCK_ON_BEGIN, 0, 0, 1);
+    ADD(TASK_SPAWN, 1, 1, 1);
+    ADD(QUEUE_PUSH, 1, 1, 1);
+    take(s, 1, 1, 0, 1);
+    spawn(s, 2, 2, 2, 1, 1);
+    ADD(TASK_POLL_END, 1, STATES(R, Q), 0);
+    ADD(QUEUE_PUSH, 1, 1, 2);
+    take(s, 2, 1, 1, 1);
+    ADD(TASK_POLL_END, 2, STATES(R, Q), 0);
+    ADD(QUEUE_PUSH, 2, 1, 2);
+    take(s, 1, 1, 1, 2);
+    ready(s, 1);
+    ADD(TASK_FREE, 1, 0, 0);
+    ADD(BLOCK_ON_END, 0, 0, 1);
+    ADD(FUTURE_DROP, 0, 1, 1);
+    ADD(QUEUE_POP, 2, 1, 0);
+    ADD(TASK_CANCELLED, 2, STATES(Q, D), 0);
+    ADD(FUTURE_DROP, 0, 2, 2);
+    ADD(TASK_FREE, 2, 0, 0);
+    ADD(RUNTIME_END, 0, 0, 0);
+}
+
+/* ---- stage 03: a parent joins a child that a helper thread wakes; a wake in the middle of a poll; an abort */
+
+static void parent_waits(struct script *s)
+{
+    on_thread(s, 1);
+    ADD(RUNTIME, 0, 3, TRACE_HAS_WAKES);
+    ADD(FUTURE_NEW, 0, 1, 1);
+    ADD(BLOCK_ON_BEGIN, 0, 0, 1);
+    ADD(TASK_SPAWN, 1, 1, 1);
+    ADD(QUEUE_PUSH, 1, 1, 1);
+    take(s, 1, 1, 0, 1);
+    spawn(s, 2, 2, 2, 1, 1);
+    leave_waker(s, 1, TRACE_SOURCE_JOIN, 2);
+    suspend(s, 1);
+}
+
+static void child_sleeps_and_is_woken(struct script *s)
+{
+    take(s, 2, 1, 0, 1);
+    ADD(GUARD_ACQUIRE, 0, 0, 5);
+    ADD(GUARD_RELEASE, 0, 0, 5);
+    leave_waker(s, 2, TRACE_SOURCE_THREAD, 3);
+    ADD(WAKER_CLONE, 2, 0, 0);
+    suspend(s, 2);
+    ADD(QUEUE_POP, 0, 1, 0);
+    ADD(PARK_BEGIN, 0, 0, 0);
+    on_thread(s, 2);
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 3);
+    ADD(WAKE_BEGIN, 2, 0, 1);
+    ADD(QUEUE_PUSH, 2, 2, 1);
+    ADD(UNPARK, 0, 0, 0);
+    ADD(WAKE_END, 2, STATES(0, Q), 1);
+    on_thread(s, 1);
+    ADD(PARK_END, 0, 0, 0);
+    ADD(QUEUE_POP, 2, 2, 0);
+    ADD(QUEUE_PUSH, 2, 1, 1);
+}
+
+static void child_is_done(struct script *s)
+{
+    take(s, 2, 1, 0, 2);
+    ADD(WAKE_BEGIN, 2, 0, 1); /* of itself */
+    ADD(WAKE_END, 2, STATES(R, R | Q), 1);
+    ADD(WAKE_BEGIN, 2, 0, 0); /* again: coalesced */
+    ADD(WAKE_END, 2, STATES(R | Q, R | Q), 0);
+    ADD(TASK_POLL_END, 2, STATES(R | Q, Q), 0);
+    ADD(QUEUE_PUSH, 2, 1, 1);
+    take(s, 2, 1, 0, 3);
+    ready(s, 2);
+    wake(s, 1, TRACE_SOURCE_JOIN, 2, 1, 1);
+}
+
+static void wakers(struct script *s)
+{
+    parent_waits(s);
+    child_sleeps_and_is_woken(s);
+    child_is_done(s);
+    take(s, 1, 1, 0, 2);
+    ADD(JOIN, 2, 0, 0);
+    ADD(FUTURE_DROP, 0, 2, 2);
+    ADD(TASK_FREE, 2, 0, 0);
+    ready(s, 1);
+    ADD(TASK_FREE, 1, 0, 0);
+    ADD(BLOCK_ON_END, 0, 0, 1);
+    ADD(FUTURE_DROP, 0, 1, 1);
+    ADD(RUNTIME_END, 0, 0, 0);
+}
+
+static void aborts(struct script *s)
+{
+    on_thread(s, 1);
+    ADD(RUNTIME, 0, 3, TRACE_HAS_WAKES);
+    spawn(s, 1, 3, 1, 1, 1);
+    spawn(s, 2, 3, 2, 1, 2);
+    take(s, 1, 1, 1, 1);
+    leave_waker(s, 1, TRACE_SOURCE_SYNC, 9);
+    suspend(s, 1);
+    ADD(QUEUE_PUSH, 1, 1, 2); /* aborted while it sleeps: whoever aborts it queues it */
+    ADD(TASK_ABORT, 1, STATES(0, Q | A), 0);
+    ADD(TASK_ABORT, 2, STATES(Q, Q | A), 0); /* this one is queued already */
+    ADD(QUEUE_POP, 2, 1, 1);
+    ADD(TASK_CANCELLED, 2, STATES(Q | A, D | A), 0);
+    ADD(FUTURE_DROP, 0, 3, 2);
+    ADD(TASK_FREE, 2, 0, 0);
+    ADD(QUEUE_POP, 1, 1, 0);
+    ADD(TASK_CANCELLED, 1, STATES(Q | A, D | A), 0);
+    ADD(WAIT_END, 0, TRACE_SOURCE_SYNC, 9);
+    ADD(WAKER_DROP, 1, 0, 0);
+    ADD(FUTURE_DROP, 0, 3, 1);
+    ADD(TASK_ABORT, 1, STATES(D | A, D | A | Q), 0); /* too late, and harmless */
+    ADD(TASK_FREE, 1, 0, 0);
+    ADD(RUNTIME_END, 0, 0, 0);
+}
+
+/* ---- stage 04: a read that would block, a timer that fires, one that is cancelled, a nudge */
+
+static void would_block(struct script *s)
+{
+    take(s, 1, 1, 0, 1);
+    call(s, RECV, ARGS(5, 100), -11);
+    ADD(REGISTER_BEGIN, 0, 5, 1);
+    call(s, CTL, ARGS(5, 1), 0);
+    ADD(REGISTER_END, 0, 5, 0);
+    leave_waker(s, 1, TRACE_SOURCE_READ, 5);
+    ADD(TIMER_ADD, 0, 1, 200000);
+    leave_waker(s, 1, TRACE_SOURCE_TIMER, 1);
+    ADD(TIMER_ADD, 0, 2, 1000);
+    suspend(s, 1);
+}
+
+static void turn_with_event(struct script *s)
+{
+    ADD(QUEUE_POP, 0, 1, 0);
+    ADD(TURN_BEGIN, 0, 0, 100000);
+    call(s, EPOLL, ARGS(3, 100), 1);
+    ADD(READY, 0, 5, 1);
+    wake(s, 1, TRACE_SOURCE_READ, 5, 1, 1);
+    ADD(TIMER_FIRE, 0, 2, 1000);
+    ADD(TURN_END, 0, 1, 1);
+}
+
+static void turn_with_nudge(struct script *s)
+{
+    ADD(TURN_BEGIN, 0, 0, FOR_EVER);
+    on_thread(s, 2);
+    ADD(UNPARK, 0, 0, 0);
+    call(s, TRACE_CALL_WRITE, ARGS(4, 8), 8);
+    on_thread(s, 1);
+    call(s, EPOLL, ARGS(3, -1), 1);
+    ADD(TURN_END, 0, 0, 0);
+}
+
+static void reads_and_is_done(struct script *s)
+{
+    take(s, 1, 1, 0, 2);
+    call(s, RECV, ARGS(5, 100), 42);
+    ADD(TIMER_CANCEL, 0, 1, 0);
+    ADD(WAIT_END, 0, TRACE_SOURCE_TIMER, 1);
+    ADD(WAKER_DROP, 1, 0, 0);
+    ADD(DEREGISTER, 0, 5, 1);
+    call(s, CTL, ARGS(5, 2), 0);
+    call(s, TRACE_CALL_CLOSE, ARGS(5, 0), 0);
+    ready(s, 1);
+    ADD(FUTURE_DROP, 0, 3, 1);
+    ADD(TASK_FREE, 1, 0, 0);
+}
+
+static void reactor(struct script *s)
+{
+    on_thread(s, 1);
+    ADD(RUNTIME, 0, 4, TRACE_HAS_WAKES | TRACE_HAS_REACTOR);
+    spawn(s, 1, 3, 1, 1, 1);
+    would_block(s);
+    turn_with_nudge(s);
+    turn_with_event(s);
+    reads_and_is_done(s);
+    ADD(RUNTIME_END, 0, 0, 0);
+}
+
+/* ---- stage 06: a thief */
+
+static void steals(struct script *s)
+{
+    on_thread(s, 1);
+    ADD(RUNTIME, 0, 6, TRACE_HAS_WAKES | TRACE_HAS_WORKERS | TRACE_HAS_STEALING);
+    spawn(s, 1, 3, 1, 1, 1);
+    on_thread(s, 2);
+    ADD(QUEUE_STEAL, 1, 1, 2);
+    take(s, 1, 2, 0, 1);
+    ready(s, 1);
+    ADD(FUTURE_DROP, 0, 3, 1);
+    ADD(TASK_FREE, 1, 0, 0);
+    on_thread(s, 1);
+    ADD(RUNTIME_END, 0, 0, 0);
+}
+
+const struct scene scenes[] = {
+    {"by_hand", by_hand}, {"back_to_queue", back_to_queue}, {"wakers", wakers}, {"aborts", aborts},
+    {"reactor", reactor}, {"steals", steals},               {NULL, NULL},
+};
