@@ -125,7 +125,9 @@ SOURCES = $(shell find . -name '*.[ch]' -type f -not -path './build/*' -not -pat
 PAGES   = $(shell find . -name '*.md' -not -path './build/*' -not -path '*/node_modules/*' | sed 's|^./||')
 
 # What the goals of this run need from the system; named, and installed where that is allowed.
-NEEDS := build $(if $(filter-out check-stages,$(or $(MAKECMDGOALS),all)),draw) $(if $(filter test tests asan tsan,$(MAKECMDGOALS)),test)
+GOALS := $(or $(MAKECMDGOALS),all)
+NEEDS := build $(if $(filter-out check-stages bench-trace,$(GOALS)),draw) \
+           $(if $(filter test tests asan tsan,$(GOALS)),test) $(if $(filter test-mermaid,$(GOALS)),browser)
 packages:
 	@setup/packages $(NEEDS)
 
