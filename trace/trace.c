@@ -131,7 +131,6 @@ static _Thread_local struct {
     uint32_t run;   /* length of the last run it got */
     uint16_t thread, worker;
     bool introduced; /* its THREAD event is written */
-    bool starved;    /* found no room once: it stays so, and what it lost has no gaps */
     const struct site *name;
 } me;
 
@@ -474,12 +473,13 @@ static bool run_get(struct cursor *cursor)
     uint32_t length = me.run == 0 ? FIRST_RUN : me.run < CHUNK_RECORDS / 4 ? me.run * 4 : CHUNK_RECORDS;
     struct header *header = header_get();
 
-    if (me.depth > 1) /* a signal handler inside trace_emit, which may hold the lock */
+    /* depth > 1: a signal handler inside trace_emit, which may hold the lock */
+    if (length == CHUNK_RECORDS || me.depth > 1)
         return header && chunk_take(header, cursor);
-    me.run = length;
-    if (length == CHUNK_RECORDS)
-        return chunk_take(header, cursor);
 
+    /* Set even if there is no room: the thread asks for more the next time, which there is not either. So what is kept
+     * of a thread has no gaps. */
+    me.run = length;
     pthread_mutex_lock(&lock);
     child_open();
     header = header_get();
@@ -539,14 +539,13 @@ static void thread_introduce(struct cursor *cursor)
 static bool cursor_refill(struct cursor *cursor)
 {
     int program_errno = errno;
-    bool got = !me.starved && thread_number() && run_get(cursor);
+    bool got = thread_number() && run_get(cursor);
 
     if (got) {
         pthread_setspecific(rec.at_thread_end, &me); /* any value but NULL has thread_end called */
         if (!me.introduced)
             thread_introduce(cursor);
     } else {
-        me.starved |= me.depth == 1; /* not for want of a chunk in a signal handler: the next run may be a short one */
         count_dropped();
     }
     errno = program_errno;
@@ -637,7 +636,7 @@ static void forked_child(void)
     memset(me.cursors, 0, sizeof me.cursors);
     me.run = 0;
     me.thread = 0;
-    me.introduced = me.starved = false;
+    me.introduced = false;
 }
 
 static void say_dropped(const struct header *header)

@@ -33,8 +33,7 @@ struct reading {
     uint64_t chunks; /* in use */
 };
 
-/* Fails the test if there is no file, or a damaged one. False: its magic was never written, as the run was killed first.
- */
+/* Fails the test if there is no file, or a damaged one. False: its magic was never written, the run was killed. */
 bool reading_open(struct reading *r, const char *path);
 void reading_close(struct reading *r);
 

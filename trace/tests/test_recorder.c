@@ -1,4 +1,4 @@
-/* LINK: -Wl,--wrap=posix_fallocate,--wrap=madvise
+/* LINK: -Wl,--wrap=posix_fallocate,--wrap=madvise,--wrap=pthread_mutex_unlock
  *
  * What the recorder promises, one promise a test. What is recorded is a run of this program itself with
  * `--subject NAME`, because recording begins before main. */
@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,13 +34,39 @@ int __wrap_posix_fallocate(int fd, off_t offset, off_t size);
 int __real_madvise(void *memory, size_t size, int advice);
 int __wrap_madvise(void *memory, size_t size, int advice);
 
+int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
+
+static volatile uint64_t handled; /* by on_signal; it is in its own events */
+
+static void on_signal(int number)
+{
+    (void)number;
+    TRACE(UNPARK, 0, 0, handled);
+    handled = handled + 1;
+}
+
+/* The moments at which the recorder calls out are those at which a signal can come and is hardest to bear. */
+static void maybe_signal(void)
+{
+    if (trace_on && getenv("TEST_SIGNALS_INSIDE"))
+        on_signal(SIGUSR1);
+}
+
 int __wrap_posix_fallocate(int fd, off_t offset, off_t size)
 {
     return getenv("TEST_DISK_FULL") ? ENOSPC : __real_posix_fallocate(fd, offset, size);
 }
 
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
+{
+    maybe_signal();
+    return __real_pthread_mutex_unlock(lock);
+}
+
 int __wrap_madvise(void *memory, size_t size, int advice)
 {
+    maybe_signal();
     if (!getenv("TEST_OLD_KERNEL"))
         return __real_madvise(memory, size, advice);
     errno = EINVAL;
@@ -82,10 +111,13 @@ static int subject_named_threads(void)
     return 0;
 }
 
-/* More than the smallest recording holds. errno is the program's: no event may change it. */
+/* More than the smallest recording holds, and than is made ready at the start. errno is the program's: no event may
+ * change it. */
+enum { MANY = 50000 };
+
 static int subject_many(void)
 {
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < MANY; i++) {
         errno = i;
         TRACE(NOTE, 0, 0, i);
         if (errno != i)
@@ -129,6 +161,39 @@ static int subject_crowd(void)
     return 0;
 }
 
+enum { STARVED = 100 }; /* threads, where there is room for the short runs of 64 */
+
+static sem_t has_recorded, may_go_on[STARVED];
+
+static void *record_twice(void *arg)
+{
+    uintptr_t number = (uintptr_t)arg;
+    trace_note("early", number);
+    sem_post(&has_recorded);
+    sem_wait(&may_go_on[number]);
+    if (number == STARVED - 1)
+        trace_note("late", number);
+    return NULL;
+}
+
+/* The last thread finds no room. Then the first one ends and leaves some. */
+static int subject_starved(void)
+{
+    pthread_t threads[STARVED];
+
+    sem_init(&has_recorded, 0, 0);
+    for (uintptr_t i = 0; i < STARVED; i++) {
+        sem_init(&may_go_on[i], 0, 0);
+        threads[i] = started(record_twice, (void *)i);
+        sem_wait(&has_recorded);
+    }
+    for (int i = 0; i < STARVED; i++) {
+        sem_post(&may_go_on[i]);
+        pthread_join(threads[i], NULL);
+    }
+    return 0;
+}
+
 enum { TURNS = 20000 };
 
 static _Atomic uint32_t turn;
@@ -152,15 +217,6 @@ static int subject_turns(void)
     take_turns(NULL);
     pthread_join(other, NULL);
     return 0;
-}
-
-static volatile uint64_t handled;
-
-static void on_signal(int number)
-{
-    (void)number;
-    TRACE(UNPARK, 0, 0, handled);
-    handled = handled + 1;
 }
 
 static void *send_signals(void *main_thread)
@@ -201,6 +257,7 @@ static int subject_fork(void)
         pid_t grandchild = fork();
         if (grandchild == 0) {
             pthread_join(started(two_notes, NULL), NULL);
+            trace_note("grandchild", 0);
             _exit(0);
         }
         wait_for(grandchild);
@@ -212,6 +269,20 @@ static int subject_fork(void)
         exit(0);
     wait_for(silent);
     trace_note("parent", 1);
+    return 0;
+}
+
+static int subject_child_without_room(void)
+{
+    trace_note("parent", 0);
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("TEST_DISK_FULL", "1", 1);
+        for (int i = 0; i < 10; i++)
+            trace_note("child", i);
+        exit(0);
+    }
+    wait_for(child);
     return 0;
 }
 
@@ -268,6 +339,16 @@ static int subject_change_directory(void)
     return chdir("/") == 0 ? subject_fork() : 1;
 }
 
+/* Its recording is moved away, and something else takes the name. */
+static int subject_replaced(void)
+{
+    trace_note("before", 0);
+    if (rename("run.trace", "moved.trace") == -1)
+        return 1;
+    int fd = open("run.trace", O_WRONLY | O_CREAT, 0600);
+    return ftruncate(fd, 1 << 20) == 0 ? 0 : 1;
+}
+
 static int subject_misuse(void)
 {
     misuse(SITE(""), "task %d was joined twice", 5);
@@ -284,14 +365,17 @@ static const struct {
     {"many", subject_many},
     {"5000_threads", subject_5000_threads},
     {"crowd", subject_crowd},
+    {"starved", subject_starved},
     {"turns", subject_turns},
     {"signals", subject_signals},
     {"fork", subject_fork},
+    {"child_without_room", subject_child_without_room},
     {"exec", subject_exec},
     {"underscore_exit", subject_underscore_exit},
     {"abort", subject_abort},
     {"exit_amid", subject_exit_amid},
     {"change_directory", subject_change_directory},
+    {"replaced", subject_replaced},
     {"misuse", subject_misuse},
 };
 
@@ -485,7 +569,7 @@ static void what_finds_no_room_is_counted_and_said(void **state)
     assert_true(r.size <= 128 << 10);
     size_t kept = reading_count(&r, TRACE_NOTE, 0);
     assert_true(kept > 100);
-    assert_int_equal(kept + r.header.dropped, 10000);
+    assert_int_equal(kept + r.header.dropped, MANY);
     snprintf(part, sizeof part, "full: %llu events were dropped", (unsigned long long)r.header.dropped);
     assert_one_line(said, part);
     reading_sort(&r);
@@ -547,7 +631,7 @@ static void an_older_kernel_will_do(void **state)
     struct reading r;
     assert_int_equal(RUN("many", "TRACE=run.trace", "TEST_OLD_KERNEL=1"), 0);
     assert_true(reading_open(&r, trace_path));
-    assert_int_equal(reading_count(&r, TRACE_NOTE, 1), 10000);
+    assert_int_equal(reading_count(&r, TRACE_NOTE, 1), MANY);
     reading_close(&r);
 }
 
@@ -610,6 +694,20 @@ static void a_crowd_of_threads_finds_room(void **state)
     reading_close(&r);
 }
 
+static void a_thread_that_lost_one_event_records_no_more(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    assert_int_equal(RUN("starved", "TRACE=run.trace", "TRACE_LIMIT=128K"), 0);
+    assert_true(reading_open(&r, trace_path));
+    assert_in_range(reading_count(&r, TRACE_NOTE, 0), 50, 64);
+    for (size_t i = 0; i < r.count; i++)
+        assert_string_not_equal(reading_label(&r, r.records[i].site), "late");
+    assert_int_equal(reading_count(&r, TRACE_NOTE, 0) + r.header.dropped, STARVED + 1);
+    reading_close(&r);
+}
+
 static void time_orders_events_across_threads(void **state)
 {
     (void)state;
@@ -647,6 +745,26 @@ static void a_signal_handler_spoils_no_record(void **state)
     reading_close(&r);
 }
 
+/* It must not ask for a lock that the interrupted code has, nor write where that is about to write. */
+static void a_signal_inside_the_recorder_spoils_no_record(void **state)
+{
+    (void)state;
+    struct reading r;
+    uint64_t next = 0, handled_next = 0;
+
+    assert_int_equal(RUN("many", "TRACE=run.trace", "TEST_SIGNALS_INSIDE=1"), 0);
+    assert_true(reading_open(&r, trace_path));
+    reading_sort(&r);
+    for (size_t i = 0; i < r.count; i++) {
+        const struct reading_record *e = &r.records[i];
+        if ((e->kind == TRACE_UNPARK && e->b != handled_next++) || (e->kind == TRACE_NOTE && e->b != next++))
+            fail_msg("event %zu is spoilt, or one before it is missing", i);
+    }
+    assert_int_equal(next, MANY);
+    assert_true(handled_next >= 10); /* there were 3 short runs, and some chunks that were not ready at the start */
+    reading_close(&r);
+}
+
 /* Parent, child and grandchild, wherever the files are. */
 static void assert_family(void)
 {
@@ -672,7 +790,8 @@ static void assert_family(void)
     for (int i = 0; i < 1000 && snprintf(path + length, sizeof path - length, ".%d", ++pid) && access(path, F_OK);)
         i++;
     assert_true(reading_open(&grandchild, path));
-    assert_int_equal(grandchild.count, 3);
+    assert_int_equal(reading_count(&grandchild, TRACE_NOTE, 1), 2);
+    assert_int_equal(reading_count(&grandchild, TRACE_NOTE, 2), 1);
     assert_int_equal(grandchild.header.flags & 1, 0); /* it left by _exit */
     reading_close(&parent);
     reading_close(&child);
@@ -685,6 +804,14 @@ static void a_forked_child_has_a_file_of_its_own(void **state)
     assert_int_equal(RUN("fork", "TRACE=run.trace"), 0);
     assert_string_equal(said, "");
     assert_family();
+}
+
+static void a_child_that_cannot_record_says_so_and_goes_on(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN("child_without_room", "TRACE=run.trace"), 0);
+    assert_one_line(said, "cannot record: No space left on device");
+    assert_int_equal(files_in_dir(), 1);
 }
 
 static void a_change_of_directory_changes_no_file(void **state)
@@ -733,6 +860,15 @@ static void a_sudden_end_leaves_a_recording(void **state)
     }
 }
 
+static void an_end_cuts_no_file_that_is_not_its_own(void **state)
+{
+    (void)state;
+    struct stat st;
+    assert_int_equal(RUN("replaced", "TRACE=run.trace"), 0);
+    assert_int_equal(stat(trace_path, &st), 0);
+    assert_int_equal(st.st_size, 1 << 20);
+}
+
 static void an_end_while_others_record_is_survived(void **state)
 {
     (void)state;
@@ -776,13 +912,17 @@ int main(int argc, char **argv)
         TEST(threads_bear_their_names),
         TEST(short_threads_share_chunks),
         TEST(a_crowd_of_threads_finds_room),
+        TEST(a_thread_that_lost_one_event_records_no_more),
         TEST(time_orders_events_across_threads),
         TEST(a_signal_handler_spoils_no_record),
+        TEST(a_signal_inside_the_recorder_spoils_no_record),
         TEST(a_forked_child_has_a_file_of_its_own),
+        TEST(a_child_that_cannot_record_says_so_and_goes_on),
         TEST(a_change_of_directory_changes_no_file),
         TEST(an_executed_program_has_a_file_of_its_own),
         TEST(the_process_number_can_be_part_of_the_name),
         TEST(a_sudden_end_leaves_a_recording),
+        TEST(an_end_cuts_no_file_that_is_not_its_own),
         TEST(an_end_while_others_record_is_survived),
         TEST(misuse_names_the_line),
     };
