@@ -344,11 +344,24 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags)
     return refused(CALL_SEND, in_a_call) ? -1 : __real_send(fd, bytes, bytes_allowed(count), flags);
 }
 
+static int connect_blocking(int fd, const struct sockaddr *address, socklen_t size)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    int result = __real_connect(fd, address, size);
+    fcntl(fd, F_SETFL, flags);
+    return result;
+}
+
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     bool fails = refused(CALL_CONNECT, in_a_call);
+    int error = errno;
 
-    if (fails && errno != EINTR)
+    if (fails && error == 0)
+        return connect_blocking(fd, address, size);
+    if (fails && error != EINTR)
         return -1;
     int result = __real_connect(fd, address, size);
     errno = fails ? EINTR : errno;

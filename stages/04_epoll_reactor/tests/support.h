@@ -59,8 +59,9 @@ enum call {
 /* How often the runtime made the call in this test. */
 unsigned calls_made(enum call call);
 
-/* Of the runtime's next calls, so many fail with this errno (times: forever is ~0u), after the first `skip`. An
- * interrupted connect goes on behind the scenes, and a close that fails has closed: as it is in Linux. */
+/* Of the runtime's next calls, so many fail with this errno (times: forever is ~0u), after the first `skip`. As in
+ * Linux, an interrupted connect goes on behind the scenes, and a close that fails has closed. A connect that fails with 0
+ * waits instead until it has succeeded. */
 void call_fails(enum call call, unsigned skip, unsigned times, int error);
 
 /* The runtime's n-th call of any kind from now on (from 1; 0: none) fails, with an errno that is usual for it. Memory
