@@ -27,7 +27,7 @@
     X(23, TASK_ABORT, "task_abort", "the task was told to stop; a: STATES")                                           \
     X(24, TASK_CANCELLED, "task_cancelled", "an aborted task ends without a further poll; a: STATES")                 \
     X(25, TASK_FREE, "task_free", "nothing refers to the task any more: its memory is given back")                    \
-    X(26, BLOCK_ON_BEGIN, "block_on_begin", "a thread runs the executor until this future is done; b: future")                     \
+    X(26, BLOCK_ON_BEGIN, "block_on_begin", "a thread runs the executor until this future is done; b: future")        \
     X(27, BLOCK_ON_END, "block_on_end", "the task is done: block_on returns its future to the caller")                \
     X(28, JOIN, "join", "the joining side took the task's output")                                                    \
     /* run queues: a is the queue's number, b its length after */                                                     \
@@ -40,13 +40,13 @@
     X(42, WAKE_BEGIN, "wake_begin", "somebody is about to wake the task; b: 1 if it consumes the waker")              \
     X(43, WAKE_END, "wake_end", "the wake took effect; a: STATES (equal: coalesced), b: 1 if the waker is consumed")  \
     X(44, WAIT, "wait", "a waker of the task was left with a source; a: enum trace_source, b: its number")            \
-    X(45, WAIT_END, "wait_end", "the source let go of the waker that waited there (task: means nothing); a, b: as in its WAIT")               \
+    X(45, WAIT_END, "wait_end", "the source let go of that waker (task: means nothing); a, b: as in its WAIT")        \
     /* sleeping threads */                                                                                            \
     X(50, PARK_BEGIN, "park_begin", "the executor has nothing to do and goes to sleep")                               \
     X(51, PARK_END, "park_end", "the executor is awake again")                                                        \
     X(52, UNPARK, "unpark", "somebody wakes the sleeping executor")                                                   \
     /* the reactor */                                                                                                 \
-    X(60, REGISTER_BEGIN, "register_begin", "the reactor is to watch a descriptor, or one more direction of it; a: fd, b: its registration")       \
+    X(60, REGISTER_BEGIN, "register_begin", "the reactor is to watch (more of) a descriptor; a: fd, b: registration") \
     X(61, REGISTER_END, "register_end", "a: fd, b: 0 or -errno")                                                      \
     X(62, DEREGISTER, "deregister", "the reactor forgets a descriptor; a: fd, b: its registration")                   \
     X(63, TURN_BEGIN, "turn_begin", "the reactor looks for events; b: longest wait in ns, -1: for ever")              \
