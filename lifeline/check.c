@@ -40,7 +40,7 @@ static void print_place(const struct recording *rec, size_t number)
     else
         printf("  --> a line that is not known\n");
     describe_args(rec, ev, args, sizeof args);
-    printf("   |  event #%zu at %.3f us, thread %s: %s%s%s\n", number + 1, (double)ev->time / 1e3,
+    printf("   |  event #%zu at %.3f us, on %s: %s%s%s\n", number + 1, (double)ev->time / 1e3,
            describe_thread(rec, ev->thread, thread, sizeof thread), name ? name : "an event of unknown kind",
            *args ? ", " : "", args);
 }

@@ -19,6 +19,16 @@ LIFELINE_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(addprefix lifeline/tests/,scri
 
 TESTS += $(LIFELINE_TESTS)
 
+# Runs that break a rule each; recorded with the recorder itself.
+BREAKER := $(BUILD)/tests/lifeline/breaker
+
+$(BREAKER): $(patsubst %.c,$(BUILD)/%.o,lifeline/tests/breaker.c trace/trace.c trace/site.c)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+
+$(BUILD)/tests/lifeline/test_rules: | $(BREAKER)
+
 $(LIFELINE_TESTS): $(BUILD)/tests/lifeline/%: $(BUILD)/lifeline/tests/%.o $(LIFELINE_HELPERS) \
                    $(filter-out %/main.o,$(LIFELINE_OBJECTS))
 	$(call say,LD,$@)

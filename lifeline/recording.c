@@ -73,6 +73,8 @@ static int check_identity(struct reader *r)
 
     if (memcmp(h->magic, FORMAT_MAGIC, sizeof h->magic) != 0)
         return fail(r, -EINVAL, "is not a recording: it does not begin with \"wakeful\"");
+    if (r->file_size < FORMAT_HEADER_SIZE)
+        return fail(r, -EINVAL, "is cut short: its header is not complete");
     if (h->byte_order == __builtin_bswap32(FORMAT_BYTE_ORDER))
         return fail(r, -EINVAL, "was made on a machine of the other byte order");
     if (h->byte_order != FORMAT_BYTE_ORDER)
@@ -119,7 +121,7 @@ static int read_header(struct reader *r)
     struct recording *rec = r->rec;
     int status;
 
-    if (r->file_size < FORMAT_HEADER_SIZE && r->file_size < sizeof r->header.magic)
+    if (r->file_size < sizeof r->header.magic)
         return fail(r, -EINVAL, r->file_size ? "is not a recording: it is too short" : "is empty");
     memset(&r->header, 0, sizeof r->header);
     status = read_at(r, &r->header, 0, r->file_size < sizeof r->header ? r->file_size : sizeof r->header);
@@ -128,8 +130,6 @@ static int read_header(struct reader *r)
     status = check_identity(r);
     if (status)
         return status;
-    if (r->file_size < FORMAT_HEADER_SIZE)
-        return fail(r, -EINVAL, "is cut short: its header is not complete");
     status = check_layout(r);
     if (status)
         return status;

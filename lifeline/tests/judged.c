@@ -9,6 +9,8 @@ const char *scratch_path(void)
     static char path[300];
     const char *directory = getenv("TMPDIR");
 
+    if (*path)
+        return path; /* a child has its parent's */
     snprintf(path, sizeof path, "%.200s/lifeline-test-%d.trace", directory ? directory : "/tmp", (int)getpid());
     return path;
 }
