@@ -79,7 +79,7 @@ asan:
 ##tsan           the tests of everything that has threads under the thread sanitizer
 TSAN := -fsanitize=thread
 tsan:
-	@$(MAKE) BUILD=$(BUILD)/tsan TOOL_TESTS= CFLAGS='-O1 -g $(TSAN)' test
+	@TSAN_OPTIONS=suppressions=$(abspath tools/tsan.supp) $(MAKE) BUILD=$(BUILD)/tsan TOOL_TESTS= CFLAGS='-O1 -g $(TSAN)' test
 
 ##check-stages   each stage builds alone, and its README says truly what is new
 check-stages: | packages
