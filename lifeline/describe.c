@@ -285,7 +285,9 @@ const char *describe_args(const struct recording *rec, const struct event *ev, c
         snprintf(to, size, "lock %llu", b);
         break;
     default:
-        snprintf(to, size, event_kind_name(ev->kind) ? "" : "a %u, b %llu", ev->a, b);
+        *to = '\0'; /* the kind says it all, unless it is one that this version does not know */
+        if (!event_kind_name(ev->kind))
+            snprintf(to, size, "a %u, b %llu", ev->a, b);
     }
     return to;
 }
