@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 struct site {
-    const char *file;     /* as the compiler was given it */
+    const char *file; /* as the compiler was given it */
     const char *function;
-    const char *label;    /* what stood there: the argument's text, a name, or "" */
+    const char *label; /* what stood there: the argument's text, a name, or "" */
     uint32_t line;
     uint32_t unused;
 } __attribute__((aligned(32))); /* the size and the alignment agree, so the section is an array without gaps */
@@ -21,10 +21,10 @@ struct site {
 #define SITE_SECTION __attribute__((section("trace_sites"), used))
 
 /* The place of this very line. label: a string literal. */
-#define SITE(label)                                                                                                   \
-    __extension__({                                                                                                   \
-        static const struct site site_here SITE_SECTION = {__FILE__, __func__, label, __LINE__, 0};                   \
-        &site_here;                                                                                                   \
+#define SITE(label)                                                                                                    \
+    __extension__({                                                                                                    \
+        static const struct site site_here SITE_SECTION = {__FILE__, __func__, label, __LINE__, 0};                    \
+        &site_here;                                                                                                    \
     })
 
 /* Says on standard error, in one line, what was misused and where, and aborts: `demo.c:41: misuse: ...`. */
