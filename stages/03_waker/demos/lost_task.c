@@ -37,16 +37,22 @@ struct mini_executor {
     struct mini_queue queue;
     unsigned alive; /* tasks that are not done */
     unsigned wakes;
+    bool asleep;
     struct timespec give_up; /* on CLOCK_MONOTONIC */
 };
 
-static _Thread_local struct mini_queue threads_own = {.id = 2};
+static _Thread_local struct mini_queue threads_own;
+static uint32_t last_queue; /* the numbers that queues have in a recording; under the lock */
 
 /* --- the queues: here is the second bug --- */
 
 static struct mini_queue *mini_queue_for(struct mini_executor *ex)
 {
-    return ex->flaw == WRONG_QUEUE ? &threads_own : &ex->queue;
+    if (ex->flaw != WRONG_QUEUE)
+        return &ex->queue;
+    if (threads_own.id == 0)
+        threads_own.id = ++last_queue;
+    return &threads_own;
 }
 
 static void mini_push(struct mini_queue *q, struct mini_task *task)
@@ -83,6 +89,8 @@ static void mini_wake(struct mini_task *task, bool consumes, const struct site *
         mini_push(mini_queue_for(ex), task);
     TRACE_AT(WAKE_END, task->id, TRACE_STATES(before, task->state), consumes, at);
     ex->wakes++;
+    if (ex->asleep)
+        TRACE(UNPARK, 0, 0, 0);
     pthread_cond_broadcast(&ex->woken);
     pthread_mutex_unlock(&ex->lock);
     (void)at;
@@ -124,7 +132,9 @@ static bool mini_sleep(struct mini_executor *ex)
     if (ex->flaw == STOP || ex->alive == 0)
         return false;
     TRACE(PARK_BEGIN, 0, 0, 0);
+    ex->asleep = true;
     int error = pthread_cond_timedwait(&ex->woken, &ex->lock, &ex->give_up);
+    ex->asleep = false;
     TRACE(PARK_END, 0, 0, 0);
     return error == 0;
 }
@@ -196,7 +206,7 @@ static void mini_init(struct mini_executor *ex, enum flaw flaw)
 {
     pthread_condattr_t attr;
 
-    *ex = (struct mini_executor){.flaw = flaw, .queue = {.id = 1}};
+    *ex = (struct mini_executor){.flaw = flaw, .queue = {.id = ++last_queue}};
     must(-pthread_condattr_init(&attr), "pthread_condattr_init");
     must(-pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), "pthread_condattr_setclock");
     must(-pthread_cond_init(&ex->woken, &attr), "pthread_cond_init");
