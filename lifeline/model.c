@@ -186,7 +186,7 @@ static void end_runtime(struct model *m, const struct event *ev)
     runtime->ended = m->at;
     for (uint32_t i = 0; i < m->registration_count; i++)
         if (m->registrations[i].runtime == runtime - m->runtimes)
-            m->registrations[i].open = false; /* they end with their reactor */
+            m->registrations[i].watched = 0; /* they end with their reactor */
     thread->runtime = MAP_NONE;
     for (uint32_t i = 0; i < m->runtime_count; i++)
         if (m->runtimes[i].thread == ev->thread && m->runtimes[i].ended == NO_EVENT)
@@ -439,7 +439,12 @@ static void step_registration(struct model *m, const struct event *ev)
         known->event = m->at;
         known->runtime = m->threads[ev->thread].runtime;
     }
-    known->open = ev->kind == TRACE_REGISTER_BEGIN || (ev->kind == TRACE_REGISTER_END && ev->b == 0);
+    if (ev->kind == TRACE_REGISTER_BEGIN)
+        known->watched++;
+    else if (ev->kind == TRACE_DEREGISTER)
+        known->watched = 0;
+    else
+        known->watched -= ev->b != 0 && known->watched > 0;
 }
 
 static void step_timer(struct model *m, const struct event *ev)

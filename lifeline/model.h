@@ -100,7 +100,7 @@ struct model_runtime {
 struct model_registration {
     int32_t fd;
     uint64_t number;
-    bool open;
+    unsigned watched; /* how often it was registered since it was last taken out: once for each direction */
     uint32_t runtime;
     size_t event;
 };

@@ -15,9 +15,9 @@ static bool registers(struct check *c, const struct event *ev, const struct mode
 {
     int fd = (int)ev->a;
 
-    if (ev->kind == TRACE_REGISTER_BEGIN)
-        return known && known->open && complain(c, now(c), model_task_of(&c->m, ev),
-                                                "fd %d is registered while it is registered already", fd);
+    if (ev->kind == TRACE_REGISTER_BEGIN) /* for reading, and once more for writing, under the same number */
+        return known && known->watched > 0 && (known->watched > 1 || known->number != ev->b) &&
+               complain(c, now(c), model_task_of(&c->m, ev), "fd %d is registered while it is registered already", fd);
     return (int64_t)ev->b != c->m.threads[ev->thread].result &&
            complain(c, now(c), model_task_of(&c->m, ev), "the registration of fd %d says %lld, but epoll_ctl returned "
                     "%lld", fd, (long long)ev->b, (long long)c->m.threads[ev->thread].result);
@@ -25,7 +25,7 @@ static bool registers(struct check *c, const struct event *ev, const struct mode
 
 static bool deregisters(struct check *c, const struct event *ev, const struct model_registration *known)
 {
-    if (!known || !known->open)
+    if (!known || known->watched == 0)
         return complain(c, now(c), model_task_of(&c->m, ev), "fd %d is taken out of the reactor, but it is not in",
                         (int)ev->a);
     return known->number != ev->b &&
@@ -37,7 +37,7 @@ static bool closes(struct check *c, const struct event *ev)
 {
     const struct model_registration *known = model_registration(&c->m, (int32_t)ev->b);
 
-    return ev->a == TRACE_CALL_CLOSE && known && known->open &&
+    return ev->a == TRACE_CALL_CLOSE && known && known->watched > 0 &&
            complain(c, now(c), model_task_of(&c->m, ev), "fd %d is closed while the reactor still watches it",
                     (int)(int32_t)ev->b);
 }
@@ -47,17 +47,20 @@ static bool adds_another(struct check *c, const struct event *ev)
 {
     const struct model_frame *top = model_top(&c->m, ev->thread);
 
-    return top && top->kind == TRACE_REGISTER_BEGIN &&
-           (ev->a != TRACE_CALL_EPOLL_CTL || (uint32_t)ev->b != top->a || ev->b >> 32 != 1) &&
-           complain(c, now(c), model_task_of(&c->m, ev), "registering fd %d calls something else than epoll_ctl(add)",
-                    (int)top->a);
+    if (!top || top->kind != TRACE_REGISTER_BEGIN)
+        return false;
+    bool more = model_registration(&c->m, (int32_t)top->a)->watched > 1;
+    return (ev->a != TRACE_CALL_EPOLL_CTL || (uint32_t)ev->b != top->a ||
+            ev->b >> 32 != (more ? EPOLL_CTL_MOD : EPOLL_CTL_ADD)) &&
+           complain(c, now(c), model_task_of(&c->m, ev), "registering fd %d calls something else than epoll_ctl(%s)",
+                    (int)top->a, more ? "modify" : "add");
 }
 
 static bool waits_unwatched(struct check *c, const struct event *ev)
 {
     const struct model_registration *known = model_registration(&c->m, (int32_t)ev->b);
 
-    return (ev->a == TRACE_SOURCE_READ || ev->a == TRACE_SOURCE_WRITE) && (!known || !known->open) &&
+    return (ev->a == TRACE_SOURCE_READ || ev->a == TRACE_SOURCE_WRITE) && (!known || known->watched == 0) &&
            complain(c, now(c), model_task_of(&c->m, ev), "a waker is left with fd %d, which the reactor does not watch",
                     (int)(int32_t)ev->b);
 }
@@ -73,7 +76,7 @@ RULE(rule_registration)
     case TRACE_SYSCALL_BEGIN:
         return closes(c, ev) || adds_another(c, ev);
     case TRACE_READY:
-        return (!known || !known->open) &&
+        return (!known || known->watched == 0) &&
                complain(c, now(c), 0, "fd %d is ready, but the reactor does not watch it", (int)ev->a);
     case TRACE_DEREGISTER:
         return deregisters(c, ev, known);
