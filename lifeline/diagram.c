@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,16 @@ struct row *row_closes(struct row *row)
 {
     row->closes = row->from;
     return row;
+}
+
+/* Makes a row that only opens or closes a bar. */
+static void row_silence(struct builder *b, struct row *row)
+{
+    if (row == &b->nowhere)
+        return;
+    row->kind = ROW_SILENT;
+    row->number = 0;
+    b->d->messages--;
 }
 
 /* ---- frames ---- */
@@ -155,8 +166,12 @@ static bool event_wanted(struct builder *b)
 /* A run of an executor that was not announced by BLOCK_ON_BEGIN is seen by what executors do. */
 static void run_enter(struct builder *b)
 {
-    if (!frame_top(b) && !b->ev->worker)
-        frame_push(b, FRAME_RUN, actor_executor(b));
+    if (frame_top(b) || b->ev->worker)
+        return;
+    int executor = actor_executor(b);
+    struct row *row = row_opens(say(b, STYLE_CALL, executor, executor, "%s", ""));
+    row_silence(b, row);
+    frame_push(b, FRAME_RUN, executor);
 }
 
 /* ... and is over when the program itself does something again. */
@@ -164,13 +179,10 @@ static void run_leave(struct builder *b)
 {
     const struct frame *top = frame_top(b);
 
-    if (top && top->kind == FRAME_RUN && b->rec->events[top->begin].kind != TRACE_BLOCK_ON_BEGIN)
-        b->thread->depth--;
-}
-
-static const char *task_type_name(const struct builder *b, uint32_t task)
-{
-    return type_name(b, b->survey.task_types[survey_task(&b->survey, task)]);
+    if (!top || top->kind != FRAME_RUN || b->rec->events[top->begin].kind == TRACE_BLOCK_ON_BEGIN)
+        return;
+    row_silence(b, row_closes(say(b, STYLE_CALL, top->actor, top->actor, "%s", "")));
+    b->thread->depth--;
 }
 
 static void tell_runtime(struct builder *b)
@@ -272,6 +284,7 @@ static void tell_poll_begin(struct builder *b)
     run_enter(b);
     int executor = actor_executor(b), actor = actor_task(b, task);
     actor_lives_here(b, executor);
+    b->queued[survey_task(&b->survey, task)] = false;
     uint64_t poll = ++b->polls[survey_task(&b->survey, task)];
     struct row *row = say(b, STYLE_CALL, executor, actor, "poll #%" PRIu64 " of task %" PRIu32, poll, task);
     row_opens(row);
@@ -302,12 +315,10 @@ static void tell_poll_end(struct builder *b)
 
 static void tell_task_event(struct builder *b)
 {
-    static const char *const words[] = {[TRACE_TASK_ABORT - TRACE_TASK_SPAWN] = "abort",
-                                        [TRACE_TASK_CANCELLED - TRACE_TASK_SPAWN] = "cancelled: dropped, not polled",
-                                        [TRACE_TASK_FREE - TRACE_TASK_SPAWN] = "free"};
+    const char *what = b->ev->kind == TRACE_TASK_ABORT ? "abort" : b->ev->kind == TRACE_TASK_FREE ? "free" : "cancel";
     int task = actor_task(b, b->ev->task);
 
-    say(b, STYLE_CALL, actor_now(b), task, "%s task %" PRIu32, words[b->ev->kind - TRACE_TASK_SPAWN], b->ev->task);
+    say(b, STYLE_CALL, actor_now(b), task, "%s task %" PRIu32, what, b->ev->task);
 }
 
 static void tell_join(struct builder *b)
@@ -342,8 +353,10 @@ static void tell_push(struct builder *b)
 
     actor_lives_here(b, queue);
     struct row *row = say(b, STYLE_CALL, actor_now(b), queue, "push task %" PRIu32, b->ev->task);
-    if (b->polls[survey_task(&b->survey, b->ev->task)])
+    size_t task = survey_task(&b->survey, b->ev->task);
+    if (b->polls[task] && !b->queued[task])
         step_mark(row, 11, b->ev->task, "it is queued again");
+    b->queued[task] = true;
 }
 
 static void tell_pop(struct builder *b)
@@ -410,7 +423,7 @@ static void tell_wait(struct builder *b)
         what = pool_format(&b->d->pool, "wait(end of task %" PRIu64 ")", b->ev->b);
         break;
     case TRACE_SOURCE_THREAD:
-        to = actor_helper(b, b->ev->b);
+        to = actor_helper(b, map_get(&b->survey.helpers, b->ev->b));
         what = "wait(helper thread)";
         break;
     default:
@@ -670,6 +683,7 @@ static void builder_free(struct builder *b)
     free(b->threads);
     free(b->life);
     free(b->polls);
+    free(b->queued);
     free(b->fd_heard);
     survey_free(&b->survey);
 }
@@ -677,11 +691,15 @@ static void builder_free(struct builder *b)
 static const char *build_title(struct builder *b)
 {
     struct diagram *d = b->d;
-    const char *program = file_base(b->rec->program);
+    const char *program = pool_clean(&d->pool, file_base(b->rec->program));
 
     if (!d->focus)
         return pool_format(&d->pool, "%s", program);
-    return pool_format(&d->pool, "%s: lifecycle of task %" PRIu32 " (%s)", program, d->focus, task_type_name(b, d->focus));
+    const char *type = label_shown(&d->pool, pool_clean(&d->pool, task_type(b->rec, d->focus)));
+    if (b->rec->tasks == 1 || b->options->task_count == 1)
+        return pool_format(&d->pool, "%s: lifecycle of task %" PRIu32 " (%s)", program, d->focus, type);
+    return pool_format(&d->pool, "%s: %zu tasks; the steps are those of task %" PRIu32 " (%s)", program,
+                       b->options->task_count ? b->options->task_count : b->rec->task_types.used, d->focus, type);
 }
 
 void diagram_build(struct diagram *d, const struct recording *rec, const struct diagram_options *options)
@@ -693,6 +711,7 @@ void diagram_build(struct diagram *d, const struct recording *rec, const struct 
     b.threads = memory_array((size_t)rec->threads + 1, sizeof *b.threads);
     b.life = memory_array(b.survey.task_count, sizeof *b.life);
     b.polls = memory_array(b.survey.task_count, sizeof *b.polls);
+    b.queued = memory_array(b.survey.task_count, sizeof *b.queued);
     b.fd_heard = memory_array(SURVEY_MAX_FD, sizeof *b.fd_heard);
     for (size_t i = 0; i < rec->count; i++)
         build_event(&b, i);
@@ -749,4 +768,18 @@ const char *label_shown(struct pool *pool, const char *label)
     while (length > 0 && ((unsigned char)label[length] & 0xc0) == 0x80) /* not in the middle of a letter */
         length--;
     return pool_format(pool, "%.*s...", length, label);
+}
+
+const char *format_grouped(uint64_t number, char *text)
+{
+    char digits[GROUPED_SIZE];
+    int count = snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (i > 0 && (count - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
 }

@@ -116,6 +116,11 @@ bool diagram_long_wait(uint64_t passed, uint64_t whole);
 /* The label as it is drawn: cut, with dots, if it is absurdly long. */
 const char *label_shown(struct pool *pool, const char *label);
 
+#define GROUPED_SIZE 32
+
+/* A number for people: "159,528". Returns text, which has GROUPED_SIZE bytes. */
+const char *format_grouped(uint64_t number, char *text);
+
 /* What a step means, in one sentence for a learner. */
 const char *diagram_step_explained(unsigned step);
 

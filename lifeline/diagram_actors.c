@@ -38,8 +38,8 @@ static int actor_find(const struct diagram *d, enum actor_kind kind, uint64_t nu
 
 static int actor_add(struct diagram *d, struct actor actor)
 {
-    actor.name = pool_clean(&d->pool, actor.name);
-    actor.detail = pool_clean(&d->pool, actor.detail);
+    actor.name = label_shown(&d->pool, pool_clean(&d->pool, actor.name));
+    actor.detail = label_shown(&d->pool, pool_clean(&d->pool, actor.detail));
     d->actors = memory_more(d->actors, d->actor_count, sizeof *d->actors);
     d->actors[d->actor_count] = actor;
     return (int)d->actor_count++;
@@ -175,17 +175,18 @@ int actor_future(struct builder *b, uint64_t number)
 {
     struct diagram *d = b->d;
     const struct survey_future *f = survey_future(&b->survey, number);
+    uint64_t column = survey_future_column(&b->survey, number);
 
-    if (!f || !survey_future_is_actor(&b->survey, number))
+    if (!column)
         return f && f->task ? actor_task(b, f->task) : NOBODY;
     if (b->survey.future_actors > MANY)
         return actor_crowd(d, ACTOR_FUTURE, "Futures", "futs");
-    int found = actor_find(d, ACTOR_FUTURE, number);
+    int found = actor_find(d, ACTOR_FUTURE, column);
     if (found != NOBODY)
         return found;
-    return actor_add(d, (struct actor){ACTOR_FUTURE, number, pool_format(&d->pool, "Future %u", (unsigned)number),
-                                       pool_format(&d->pool, "fut%u", (unsigned)number), type_detail(b, f->type),
-                                       false});
+    return actor_add(d, (struct actor){ACTOR_FUTURE, column, pool_format(&d->pool, "Future %u", (unsigned)column),
+                                       pool_format(&d->pool, "fut%u", (unsigned)column),
+                                       type_detail(b, survey_future(&b->survey, column)->type), false});
 }
 
 int actor_queue(struct builder *b, uint64_t number)
@@ -195,7 +196,9 @@ int actor_queue(struct builder *b, uint64_t number)
 
     if (found != NOBODY)
         return found;
-    return actor_add(d, (struct actor){ACTOR_QUEUE, number, "Run queue", "queue", "", false});
+    bool remote = number < SURVEY_QUEUES && b->survey.forwards[number] && !b->survey.runs[number];
+    return actor_add(d, (struct actor){ACTOR_QUEUE, number, remote ? "Remote queue" : "Run queue",
+                                       remote ? "remote" : "queue", "", false});
 }
 
 int actor_kernel(struct builder *b)
@@ -211,8 +214,11 @@ int actor_peer(struct builder *b)
 int actor_now(struct builder *b)
 {
     struct frame *top = frame_top(b);
+    int now = top ? top->actor : actor_user(b);
 
-    return top ? top->actor : actor_user(b);
+    if (b->d->actors[now].kind == ACTOR_HELPER)
+        actor_lives_here(b, now);
+    return now;
 }
 
 void actor_lives_here(struct builder *b, int actor)
@@ -220,7 +226,7 @@ void actor_lives_here(struct builder *b, int actor)
     const struct place *place = event_place(b->rec, b->ev);
 
     if (actor != NOBODY && !b->d->actors[actor].detail[0] && place->line)
-        b->d->actors[actor].detail = pool_clean(&b->d->pool, file_base(place->file));
+        b->d->actors[actor].detail = label_shown(&b->d->pool, pool_clean(&b->d->pool, file_base(place->file)));
 }
 
 static int actor_compare(const void *left, const void *right)
@@ -232,19 +238,21 @@ static int actor_compare(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-/* Several queues are told apart by their numbers. */
-static void queues_name(struct diagram *d)
+/* What would be called the same is numbered. */
+static void names_part(struct diagram *d)
 {
-    unsigned queues = 0;
-
-    for (size_t i = 0; i < d->actor_count; i++)
-        queues += d->actors[i].kind == ACTOR_QUEUE && d->actors[i].used;
-    for (size_t i = 0; i < d->actor_count && queues > 1; i++) {
-        struct actor *actor = &d->actors[i];
-        if (actor->kind == ACTOR_QUEUE) {
-            actor->name = pool_format(&d->pool, "Run queue %u", (unsigned)actor->number);
-            actor->short_name = pool_format(&d->pool, "q%u", (unsigned)actor->number);
+    for (size_t i = 0; i < d->actor_count; i++) {
+        struct actor *first = &d->actors[i];
+        unsigned same = 1;
+        for (size_t j = i + 1; j < d->actor_count; j++) {
+            struct actor *other = &d->actors[j];
+            if (strcmp(first->name, other->name) != 0)
+                continue;
+            other->name = pool_format(&d->pool, "%s %u", other->name, ++same);
+            other->short_name = pool_format(&d->pool, "%.4s%u", other->short_name, same);
         }
+        if (same > 1)
+            first->name = pool_format(&d->pool, "%s 1", first->name);
     }
 }
 
@@ -263,7 +271,6 @@ void actors_arrange(struct diagram *d)
     for (size_t i = 0; i < d->row_count; i++)
         if (d->rows[i].from != NOBODY)
             d->actors[d->rows[i].from].used = d->actors[d->rows[i].to].used = true;
-    queues_name(d);
     for (size_t i = 0; i < d->actor_count; i++)
         if (d->actors[i].used)
             order[kept++] = &d->actors[i];
@@ -285,4 +292,5 @@ void actors_arrange(struct diagram *d)
     free(place_of);
     d->actors = arranged;
     d->actor_count = kept;
+    names_part(d);
 }

@@ -15,14 +15,15 @@ static const char *run_title(struct builder *b)
 
     if (band->woken)
         return pool_format(pool, "wake%s%s", band->polls > 1 ? ", polls" : "", end);
-    return pool_format(pool, "%s%s%s", band->runs == 1 ? "first " : "", band->polls == 1 ? "poll" : "polls", end);
+    bool first = band->runs == 1 && (band->pending == band->polls || band->polls == 1);
+    return pool_format(pool, "%s%s%s", first ? "first " : "", band->polls == 1 ? "poll" : "polls", end);
 }
 
 static const char *band_title(struct builder *b)
 {
     switch (b->band.kind) {
     case BAND_SETUP:
-        return b->band.spawns ? "setup and spawn" : "setup";
+        return b->band.runtimes == 0 ? "spawn" : b->band.spawns ? "setup and spawn" : "setup";
     case BAND_RUN:
         return run_title(b);
     case BAND_WAIT:
@@ -88,6 +89,23 @@ static void life_set(struct builder *b, enum task_life life)
     *now = (uint8_t)life;
 }
 
+/* With a runtime its tasks are gone, whatever they still waited for. */
+static void band_forget(struct builder *b)
+{
+    for (size_t i = 0; i < b->survey.task_count; i++)
+        b->life[i] = b->life[i] ? TASK_OVER : TASK_UNKNOWN;
+    b->runnable = b->waiting = 0;
+}
+
+/* The program starts something new. */
+static void band_afresh(struct builder *b)
+{
+    const struct frame *top = frame_top(b);
+
+    if (!top || top->kind == FRAME_RUN)
+        band_enter(b, BAND_SETUP);
+}
+
 static void band_poll_end(struct builder *b)
 {
     bool ready = b->ev->b == 1, queued = b->ev->a >> 16 & TRACE_STATE_QUEUED;
@@ -99,7 +117,7 @@ static void band_poll_end(struct builder *b)
 
 static void band_idle(struct builder *b)
 {
-    if (b->band.kind == BAND_RUN && b->runnable == 0 && b->waiting > 0)
+    if ((b->band.kind == BAND_RUN || b->band.kind == BAND_SETUP) && b->runnable == 0 && b->waiting > 0)
         band_enter(b, BAND_WAIT);
 }
 
@@ -114,7 +132,17 @@ void bands_before(struct builder *b)
     switch (b->ev->kind) {
     case TRACE_THREAD:
         break;
+    case TRACE_RUNTIME:
+        band_forget(b);
+        band_afresh(b);
+        b->band.runtimes++;
+        break;
+    case TRACE_BLOCK_ON_BEGIN:
+        band_afresh(b);
+        break;
     case TRACE_TASK_SPAWN:
+        if (b->band.kind == BAND_NONE)
+            band_enter(b, BAND_SETUP);
         life_set(b, TASK_RUNNABLE);
         b->band.spawns++;
         break;
@@ -160,11 +188,8 @@ void bands_before(struct builder *b)
     default:
         break;
     }
-    if (b->band.kind == BAND_NONE && b->ev->kind != TRACE_THREAD) {
-        unsigned spawns = b->band.spawns;
+    if (b->band.kind == BAND_NONE && b->ev->kind != TRACE_THREAD)
         band_enter(b, BAND_SETUP);
-        b->band.spawns = spawns;
-    }
 }
 
 void bands_finish(struct builder *b)

@@ -28,7 +28,7 @@ struct band_state {
     enum band_kind kind;
     size_t row;      /* NO_EVENT: none is open */
     uint64_t number; /* of bands so far */
-    unsigned runs, spawns, polls, pending, events; /* runs of the whole diagram; the others since the band began */
+    unsigned runs, runtimes, spawns, polls, pending, events; /* runs of the whole diagram; the others since the band began */
     bool woken;      /* the band began with a wake */
     bool last_ready;
 };
@@ -48,6 +48,7 @@ struct builder {
     struct band_state band;
     uint8_t *life;        /* [task_count]: enum task_life */
     uint32_t *polls;      /* [task_count]: polls that began so far */
+    bool *queued;         /* [task_count]: pushed since its last poll began */
     uint64_t runnable, waiting; /* how many of the shown tasks are so */
     uint16_t *fd_heard;   /* [SURVEY_MAX_FD]: 1 once something is known to have come in on it */
     struct row nowhere;   /* what say() returns for a row that is not wanted */

@@ -332,6 +332,7 @@ static void rows_omit(struct rows *to, const struct diagram *d, size_t from, siz
 
 void diagram_shorten(struct diagram *d, uint64_t head, uint64_t tail)
 {
+    char number[GROUPED_SIZE];
     uint64_t drawn = diagram_drawn(d);
     struct rows kept = {NULL, 0};
 
@@ -345,7 +346,7 @@ void diagram_shorten(struct diagram *d, uint64_t head, uint64_t tail)
     gap->repeat = drawn - head - tail;
     gap->step = 0;
     gap->opens = gap->closes = NOBODY;
-    gap->text = pool_format(&d->pool, "%" PRIu64 " more messages are left out here", gap->repeat);
+    gap->text = pool_format(&d->pool, "%s more messages are left out here", format_grouped(gap->repeat, number));
     rows_omit(&kept, d, from, until);
     for (size_t i = until; i < d->row_count; i++)
         rows_add(&kept, &d->rows[i]);

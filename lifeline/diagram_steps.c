@@ -15,7 +15,7 @@ enum {
 };
 
 static const char *const explained[DIAGRAM_STEPS + 1] = {
-    [1] = "The runtime makes its queue and its reactor. Nothing runs yet.",
+    [1] = "The runtime is made, with an empty queue. Nothing runs yet.",
     [2] = "spawn packs the future into a task and queues it. Nobody has polled it so far.",
     [3] = "The executor takes the task that has waited longest.",
     [4] = "poll runs the future until it cannot go on. It is handed a waker: the way to call for the next poll.",

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+enum { FEW_FUTURES = 6 };
+
 int32_t call_first(const struct event *ev)
 {
     return (int32_t)(uint32_t)ev->b;
@@ -25,11 +27,13 @@ size_t survey_task(const struct survey *s, uint32_t task)
     return task < s->task_count ? task : 0;
 }
 
-bool survey_future_is_actor(const struct survey *s, uint64_t number)
+uint64_t survey_future_column(const struct survey *s, uint64_t number)
 {
     const struct survey_future *f = survey_future(s, number);
 
-    return f && !f->task && (f->by_hand || !s->has_tasks);
+    if (!f || f->task || (!f->root && s->has_tasks))
+        return 0;
+    return s->nested && f->root ? f->root : number;
 }
 
 /* Numbers of futures and tasks are the program's; those beyond the number of events are not worth an array. */
@@ -44,14 +48,31 @@ static void survey_count_futures(struct survey *s, const struct recording *rec)
     s->futures = memory_array(s->future_count, sizeof *s->futures);
 }
 
-static void survey_poll_of_future(struct survey *s, const struct event *ev, uint32_t inside)
+struct inside { /* what a thread is in the middle of */
+    uint32_t task;
+    uint64_t root;
+    size_t depth;
+};
+
+static void survey_poll_of_future(struct survey *s, const struct event *ev, const struct inside *inside)
 {
     struct survey_future *f = survey_future(s, ev->b);
 
-    if (f && inside && !f->task)
-        f->task = inside;
-    else if (f && !inside)
-        f->by_hand = true;
+    if (!f)
+        return;
+    if (inside->task)
+        f->task = f->task ? f->task : inside->task;
+    else
+        f->root = inside->root ? inside->root : ev->b;
+}
+
+/* Polls of futures nest; the outermost is the root of all inside it. */
+static void survey_nesting(const struct event *ev, struct inside *inside)
+{
+    if (ev->kind == TRACE_FUTURE_POLL_BEGIN && inside->depth++ == 0)
+        inside->root = ev->b;
+    if (ev->kind == TRACE_FUTURE_POLL_END && inside->depth > 0 && --inside->depth == 0)
+        inside->root = 0;
 }
 
 static uint16_t survey_type(const struct recording *rec, const struct event *ev)
@@ -59,7 +80,7 @@ static uint16_t survey_type(const struct recording *rec, const struct event *ev)
     return ev->a <= rec->site_count ? (uint16_t)ev->a : 0;
 }
 
-static void survey_event(struct survey *s, const struct recording *rec, const struct event *ev, uint32_t *inside)
+static void survey_event(struct survey *s, const struct recording *rec, const struct event *ev, struct inside *inside)
 {
     struct survey_future *f = survey_future(s, ev->b);
 
@@ -75,19 +96,23 @@ static void survey_event(struct survey *s, const struct recording *rec, const st
             f->task = ev->task;
         break;
     case TRACE_FUTURE_POLL_BEGIN:
-        survey_poll_of_future(s, ev, *inside);
+        survey_poll_of_future(s, ev, inside);
         break;
     case TRACE_TASK_POLL_BEGIN:
         s->executes[ev->thread] = true;
-        *inside = ev->task;
+        inside->task = ev->task;
         break;
     case TRACE_TASK_POLL_END:
-        *inside = 0;
+        inside->task = 0;
         break;
     case TRACE_QUEUE_POP:
     case TRACE_PARK_BEGIN:
     case TRACE_BLOCK_ON_BEGIN:
         s->executes[ev->thread] = true;
+        break;
+    case TRACE_WAIT_END:
+        if (ev->a == TRACE_SOURCE_THREAD)
+            map_put(&s->helpers, ev->b, ev->thread);
         break;
     case TRACE_TURN_BEGIN:
         s->turns[ev->thread] = true;
@@ -101,15 +126,34 @@ static void survey_event(struct survey *s, const struct recording *rec, const st
     }
 }
 
+static size_t survey_columns(const struct survey *s)
+{
+    size_t columns = 0;
+
+    for (size_t i = 1; i < s->future_count; i++)
+        columns += survey_future_column(s, i) == i;
+    return columns;
+}
+
+/* A few futures have a column each; of many, only those that nobody but the program polls. */
+static void survey_future_columns(struct survey *s)
+{
+    s->future_actors = survey_columns(s);
+    s->nested = s->future_actors > FEW_FUTURES;
+    if (s->nested)
+        s->future_actors = survey_columns(s);
+}
+
 static void survey_forwards(struct survey *s, const struct recording *rec)
 {
-    uint32_t *inside = memory_array(rec->threads + 1, sizeof *inside);
+    struct inside *inside = memory_array(rec->threads + 1, sizeof *inside);
 
-    for (size_t i = 0; i < rec->count; i++)
+    for (size_t i = 0; i < rec->count; i++) {
         survey_event(s, rec, &rec->events[i], &inside[rec->events[i].thread]);
+        survey_nesting(&rec->events[i], &inside[rec->events[i].thread]);
+    }
     free(inside);
-    for (size_t i = 1; i < s->future_count; i++)
-        s->future_actors += survey_future_is_actor(s, i);
+    survey_future_columns(s);
     for (uint32_t t = 1; t <= rec->threads; t++) {
         s->executors += s->executes[t];
         s->reactors += s->turns[t];
@@ -188,6 +232,18 @@ static void survey_backwards(struct survey *s, const struct recording *rec)
     free(up.output);
 }
 
+static void survey_queues(struct survey *s, const struct recording *rec)
+{
+    for (size_t i = 0; i < rec->count; i++) {
+        const struct event *ev = &rec->events[i];
+        if (ev->kind != TRACE_QUEUE_POP || !ev->task || ev->a >= SURVEY_QUEUES || s->next[i] == NO_EVENT)
+            continue;
+        unsigned next = rec->events[s->next[i]].kind;
+        s->runs[ev->a] |= next == TRACE_TASK_POLL_BEGIN || next == TRACE_TASK_CANCELLED;
+        s->forwards[ev->a] |= next == TRACE_QUEUE_PUSH;
+    }
+}
+
 void survey_make(struct survey *s, const struct recording *rec)
 {
     *s = (struct survey){0};
@@ -195,12 +251,15 @@ void survey_make(struct survey *s, const struct recording *rec)
     s->task_types = memory_array(s->task_count, sizeof *s->task_types);
     s->executes = memory_array(rec->threads + 1, sizeof *s->executes);
     s->turns = memory_array(rec->threads + 1, sizeof *s->turns);
+    s->runs = memory_array(SURVEY_QUEUES, sizeof *s->runs);
+    s->forwards = memory_array(SURVEY_QUEUES, sizeof *s->forwards);
     s->is_eventfd = memory_array(SURVEY_MAX_FD, sizeof *s->is_eventfd);
     s->next = memory_array(rec->count, sizeof *s->next);
     s->ahead = memory_array(rec->count, sizeof *s->ahead);
     survey_count_futures(s, rec);
     survey_forwards(s, rec);
     survey_backwards(s, rec);
+    survey_queues(s, rec);
 }
 
 void survey_free(struct survey *s)
@@ -209,6 +268,9 @@ void survey_free(struct survey *s)
     free(s->task_types);
     free(s->executes);
     free(s->turns);
+    free(s->runs);
+    free(s->forwards);
+    map_free(&s->helpers);
     free(s->is_eventfd);
     free(s->next);
     free(s->ahead);

@@ -2,27 +2,32 @@
 #ifndef DIAGRAM_SURVEY_H
 #define DIAGRAM_SURVEY_H
 
+#include "map.h"
 #include "recording.h"
 
 #define NO_EVENT SIZE_MAX
 #define SURVEY_MAX_FD 65536 /* descriptors above are not followed */
+#define SURVEY_QUEUES 64    /* nor are queues with higher numbers */
 
 struct survey_future {
     uint16_t type; /* site of its type */
     uint32_t task; /* the task that it became, or inside whose polls it is polled; 0: neither */
-    bool by_hand;  /* polled outside of any task */
+    uint64_t root; /* polled by hand: the future around it that nobody polls but the program; may be itself; 0: none */
 };
 
 struct survey {
     struct survey_future *futures; /* [future_count], by number */
     size_t future_count;
-    size_t future_actors; /* how many of them deserve a column of their own */
+    size_t future_actors;          /* how many of them get a column of their own */
+    bool nested;                   /* only roots do: there are too many for all */
     size_t helper_actors; /* threads that are neither first nor executors */
     size_t executors, reactors; /* threads that run one */
     uint16_t *task_types; /* [task_count]: site of the future's type */
     size_t task_count;    /* highest number that is followed, and 1 */
     bool *executes;       /* [threads + 1]: the thread runs an executor */
     bool *turns;          /* [threads + 1]: the thread runs a reactor */
+    bool *runs, *forwards; /* [SURVEY_QUEUES]: what is popped there is polled; is only moved to another queue */
+    struct map helpers;   /* number of a TRACE_SOURCE_THREAD -> the thread that let go of its waker */
     bool *is_eventfd;     /* [SURVEY_MAX_FD] */
     size_t *next;         /* [count]: the same thread's next event, or NO_EVENT */
     size_t *ahead;        /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
@@ -39,8 +44,8 @@ size_t survey_task(const struct survey *s, uint32_t task);
 /* The future with this number, or NULL for one that the survey does not follow. */
 struct survey_future *survey_future(const struct survey *s, uint64_t number);
 
-/* Whether this future has a column of its own: it is polled by hand, and no task's. */
-bool survey_future_is_actor(const struct survey *s, uint64_t number);
+/* The future in whose column this one is drawn: itself, or the one around it; 0 if it has no column. */
+uint64_t survey_future_column(const struct survey *s, uint64_t number);
 
 /* The two CALL ARGS of a system call. */
 int32_t call_first(const struct event *ev);

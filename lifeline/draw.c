@@ -338,8 +338,10 @@ static int render_buffer(void *arg, FILE *out)
 
 static void say_what_is_missing(const struct diagram *d)
 {
-    fprintf(stderr, "lifeline: %" PRIu64 " messages in this recording: this is an overview, with repeats folded and the "
-                    "middle left out; --task, --from, --to or --page show the rest\n", d->messages);
+    char number[GROUPED_SIZE];
+
+    fprintf(stderr, "lifeline: %s messages in this recording: this is an overview, with repeats folded and the "
+                    "middle left out; --task, --from, --to or --page show the rest\n", format_grouped(d->messages, number));
 }
 
 static void diagram_fit(struct diagram *d, const struct draw *draw, unsigned shrink)

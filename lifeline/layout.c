@@ -23,10 +23,11 @@ struct pen { /* where we are on the page */
     double rail_free; /* the same for the rail of steps */
     struct open_bar *open;
     size_t open_count;
+    unsigned explained; /* bit n: step n has had its note on this page */
     double band_top;  /* of the band that is open, or < 0 */
     int band_colour;
-    double loop_top;  /* of the loop that is open, or < 0 */
-    uint64_t loop_repeat;
+    double loop_top;  /* of the loop that is open */
+    const struct row *loop; /* NULL: none */
     uint64_t last_time;
     bool first;       /* no message yet */
 };
@@ -151,13 +152,12 @@ static void band_begin(struct pen *p, const struct row *row, bool continued)
 
 static void loop_end(struct pen *p)
 {
-    if (p->loop_top < 0)
+    if (!p->loop)
         return;
     double x = p->c->right + 3, middle = (p->loop_top + p->y) / 2;
     ADD(p->l, loops) = (struct laid_loop){x, p->loop_top, p->y};
-    const char *text = pool_format(&p->l->pool, "\xc3\x97 %" PRIu64, p->loop_repeat);
-    text_left(p->l, text, LOOP_SIZE, true, x + 6, middle)->ink = INK_ALERT;
-    p->loop_top = -1;
+    text_left(p->l, loop_label(&p->l->pool, p->loop), LOOP_SIZE, true, x + 6, middle)->ink = INK_ALERT;
+    p->loop = NULL;
     p->y += 6;
 }
 
@@ -166,7 +166,7 @@ static void loop_begin(struct pen *p, const struct row *row)
     loop_end(p);
     p->y += 4;
     p->loop_top = p->y;
-    p->loop_repeat = row->repeat;
+    p->loop = row;
 }
 
 /* ---- one message ---- */
@@ -184,9 +184,9 @@ static void message_gutter(struct pen *p, const struct row *row, size_t index, d
     struct layout *l = p->l;
     const struct place *place = event_place(p->d->rec, &p->d->rec->events[row->event]);
 
-    ADD(l, pills) = (struct laid_pill){{p->c->number, y - 7, NUMBER_WIDTH, 14}, index};
+    ADD(l, pills) = (struct laid_pill){{p->c->number, y - 7, p->c->number_width, 14}, index};
     const char *number = pool_format(&l->pool, "%" PRIu64, row->number);
-    struct laid_text *t = text_centred(l, number, NUMBER_SIZE, false, p->c->number + NUMBER_WIDTH / 2, y);
+    struct laid_text *t = text_centred(l, number, NUMBER_SIZE, false, p->c->number + p->c->number_width / 2, y);
     t->row = index;
     if (!place->line || row->style == STYLE_INFERRED)
         return;
@@ -196,11 +196,17 @@ static void message_gutter(struct pen *p, const struct row *row, size_t index, d
     t->row = index;
 }
 
+static bool short_run(const struct diagram *d)
+{
+    return d->last - d->first < 10000000;
+}
+
 /* All times of a diagram are in one unit, which the head of the column names. */
 static void message_time(struct pen *p, const struct row *row, double y)
 {
-    double ms = (double)(row->time - p->d->first) / 1e6;
-    const char *time = pool_format(&p->l->pool, "%.3f", ms);
+    double time_ns = (double)(row->time - p->d->first);
+    const char *time = short_run(p->d) ? pool_format(&p->l->pool, "%.1f", time_ns / 1e3)
+                                       : pool_format(&p->l->pool, "%.3f", time_ns / 1e6);
     double x = p->c->width - PAGE_MARGIN - 6 - text_width(time, SOURCE_SIZE, false);
 
     text_left(p->l, time, SOURCE_SIZE, false, x, y)->ink = INK_SOFT;
@@ -224,7 +230,7 @@ static double step_height(const struct pen *p, const struct row *row)
 {
     unsigned lines;
 
-    if (!p->c->notes)
+    if (!p->c->notes || p->explained & 1u << row->step)
         return 16;
     text_wrapped(&p->l->pool, diagram_step_explained(row->step), RAIL_NOTE_WIDTH - 12, LAYOUT_NOTE_SIZE, &lines);
     return 18 + lines * LAYOUT_NOTE_LEADING + 8;
@@ -241,8 +247,9 @@ static void step_draw(struct pen *p, const struct row *row, double y)
     text_centred(l, number, BADGE_SIZE, true, x + 8, y)->ink = INK_BADGE;
     text_left(l, row->title, STEP_SIZE, true, x + 20, y);
     p->rail_free = y + step_height(p, row) - 7;
-    if (!p->c->notes)
+    if (!p->c->notes || p->explained & 1u << row->step)
         return;
+    p->explained |= 1u << row->step;
     const char *text = text_wrapped(&l->pool, diagram_step_explained(row->step), RAIL_NOTE_WIDTH - 12,
                                     LAYOUT_NOTE_SIZE, &lines);
     ADD(l, notes) = (struct laid_note){{x + 20, y + 9, RAIL_NOTE_WIDTH, lines * LAYOUT_NOTE_LEADING + 6}, text};
@@ -352,6 +359,7 @@ static void row_draw(struct pen *p, size_t index)
         break;
     case ROW_LOOP_END:
         loop_end(p);
+        p->last_time = row->time;
         break;
     case ROW_OMITTED:
         omitted_draw(p, row);
@@ -388,8 +396,9 @@ static void heads_draw(struct pen *p)
 {
     for (size_t i = 0; i < p->d->actor_count; i++)
         head_draw(p, (int)i, p->y);
-    double x = p->c->width - PAGE_MARGIN - 6 - text_width("ms", SOURCE_SIZE, false);
-    text_left(p->l, "ms", SOURCE_SIZE, false, x, p->y + HEAD_HEIGHT - 8)->ink = INK_SOFT;
+    const char *unit = short_run(p->d) ? "us" : "ms";
+    double x = p->c->width - PAGE_MARGIN - 6 - text_width(unit, SOURCE_SIZE, false);
+    text_left(p->l, unit, SOURCE_SIZE, false, x, p->y + HEAD_HEIGHT - 8)->ink = INK_SOFT;
     p->y += HEAD_HEIGHT;
 }
 
@@ -495,7 +504,7 @@ static void footer_line(struct pen *p, const char *text, enum ink ink)
 
 void layout_make(struct layout *l, const struct diagram *d, const struct columns *c, const struct page *page)
 {
-    struct pen p = {.l = l, .d = d, .c = c, .y = PAGE_MARGIN, .band_top = -1, .loop_top = -1};
+    struct pen p = {.l = l, .d = d, .c = c, .y = PAGE_MARGIN, .band_top = -1};
     const char *lines[DIAGRAM_FOOTERS];
 
     *l = (struct layout){.d = d, .width = c->width};

@@ -100,7 +100,8 @@ struct columns { /* the same on all pages */
     double *x;    /* [actor_count]: of the lifelines */
     double *half; /* [actor_count]: half the width of the heads */
     int *slots;   /* [actor_count]: most bars that are open at once */
-    double rail, number, source, left, right, time, width; /* x of each part, and of the right edge */
+    double rail, number, source, left, right, width; /* x of each part, and of the right edge */
+    double number_width;
     bool has_steps, notes;
 };
 

@@ -18,6 +18,13 @@ const char *source_label(struct pool *pool, const struct place *place)
     return label_shown(pool, pool_clean(pool, pool_format(pool, "%s:%" PRIu32, file_base(place->file), place->line)));
 }
 
+const char *loop_label(struct pool *pool, const struct row *row)
+{
+    char number[GROUPED_SIZE];
+
+    return pool_format(pool, "\xc3\x97 %s", format_grouped(row->repeat, number));
+}
+
 /* How many bytes of the text fit into a line: up to a space, or else to the last letter that fits. */
 static size_t line_length(const char *text, double width, double size)
 {
@@ -75,7 +82,7 @@ struct measure { /* while the columns are worked out */
     const struct diagram *d;
     double *gap;       /* [actor_count]: from each lifeline to the next; of the last: to the right edge */
     int *open;         /* [actor_count]: bars that are open */
-    double source, title;
+    double source, title, loop;
     struct pool scratch;
 };
 
@@ -121,6 +128,8 @@ static void measure_near(struct measure *m, const struct row *row)
         const char *text = text_wrapped(&m->scratch, row->text, NOTE_WIDTH - 12, LAYOUT_NOTE_SIZE, &lines);
         at_least(&m->gap[row->from], bars_reach(row->from, m->c) + 6 + note_width(text) + 6 + BAR_HALF);
     }
+    if (row->kind == ROW_LOOP)
+        at_least(&m->loop, text_width(loop_label(&m->scratch, row), LOOP_SIZE, true) + 14);
     if (row->kind != ROW_MESSAGE)
         return;
     const char *label = label_shown(&m->scratch, row->text);
@@ -163,7 +172,9 @@ static void columns_place(struct measure *m, bool notes)
 
     c->rail = PAGE_MARGIN + 8;
     c->number = c->rail + rail;
-    c->source = c->number + NUMBER_WIDTH + 6;
+    c->number_width = text_width(pool_format(&m->scratch, "%" PRIu64, m->d->messages), NUMBER_SIZE, false) + 10;
+    at_least(&c->number_width, NUMBER_WIDTH);
+    c->source = c->number + c->number_width + 6;
     c->left = c->source + m->source + 10;
     double x = c->left + (m->d->actor_count ? c->half[0] : 0);
     for (size_t i = 0; i < m->d->actor_count; i++) {
@@ -171,8 +182,7 @@ static void columns_place(struct measure *m, bool notes)
         x += m->gap[i];
     }
     c->right = x;
-    c->time = x + 4;
-    c->width = c->time + 56 + PAGE_MARGIN;
+    c->width = x + m->loop + TIME_WIDTH + PAGE_MARGIN;
     at_least(&c->width, text_width(m->d->title, TITLE_SIZE, false) + 140);
     at_least(&c->width, 420);
 }

@@ -14,6 +14,7 @@
 #define LABEL_RISE 8.5 /* of a label's middle above its arrow */
 #define NUMBER_SIZE 8.5
 #define NUMBER_WIDTH 24.0
+#define TIME_WIDTH 62.0
 #define SOURCE_SIZE 8.5
 #define STEP_SIZE 10.0
 #define BADGE_SIZE 8.5
@@ -38,6 +39,9 @@ double bars_reach(int actor, const struct columns *c);
 
 /* "executor.c:88" */
 const char *source_label(struct pool *pool, const struct place *place);
+
+/* "x 1,000" */
+const char *loop_label(struct pool *pool, const struct row *row);
 
 /* The text in lines that are at most so wide; says how many. */
 const char *text_wrapped(struct pool *pool, const char *text, double width, double size, unsigned *lines);

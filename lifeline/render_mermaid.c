@@ -129,6 +129,8 @@ static void loop_end(struct mermaid *m)
 
 static void row_render(struct mermaid *m, const struct row *row)
 {
+    char number[GROUPED_SIZE];
+
     switch (row->kind) {
     case ROW_MESSAGE:
         message(m, row);
@@ -141,7 +143,7 @@ static void row_render(struct mermaid *m, const struct row *row)
         break;
     case ROW_LOOP:
         loop_end(m);
-        fprintf(m->out, "    loop %" PRIu64 " times\n", row->repeat);
+        fprintf(m->out, "    loop %s times\n", format_grouped(row->repeat, number));
         m->loop = true;
         break;
     case ROW_LOOP_END:

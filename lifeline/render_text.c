@@ -253,6 +253,8 @@ static void print_rule(struct text *t, const char *title)
 
 static void print_row(struct text *t, const struct row *row)
 {
+    char number[GROUPED_SIZE];
+
     switch (row->kind) {
     case ROW_MESSAGE:
         print_message(t, row);
@@ -268,11 +270,11 @@ static void print_row(struct text *t, const struct row *row)
         break;
     case ROW_LOOP:
         put_lanes(t);
-        print_wrapped(t, WAKE, pool_format(&t->pool, "[ %s %" PRIu64 ":", t->signs->times, row->repeat), 0);
+        print_wrapped(t, WAKE, pool_format(&t->pool, "[ %s %s:", t->signs->times, format_grouped(row->repeat, number)), 0);
         break;
     case ROW_LOOP_END:
         put_lanes(t);
-        print_wrapped(t, WAKE, pool_format(&t->pool, "] %s %" PRIu64, t->signs->times, row->repeat), 0);
+        print_wrapped(t, WAKE, pool_format(&t->pool, "] %s %s", t->signs->times, format_grouped(row->repeat, number)), 0);
         t->last_time = row->time;
         break;
     case ROW_OMITTED:
@@ -312,8 +314,11 @@ static void print_actors(struct text *t)
     for (size_t i = 0; i < t->d->actor_count; i++) {
         const struct actor *a = &t->d->actors[i];
         bool worth = a->kind == ACTOR_TASK || a->kind == ACTOR_FUTURE || a->kind == ACTOR_HELPER;
-        if (worth && a->detail[0] && t->lanes)
-            fprintf(t->out, "%s: %s\n", a->short_name, a->detail);
+        if (worth && a->detail[0] && t->lanes) {
+            line_clear(t);
+            put(t, 0, PLAIN, pool_format(&t->pool, "%s: %s", a->short_name, a->detail));
+            line_print(t);
+        }
     }
 }
 
@@ -389,7 +394,7 @@ int render_text(const struct diagram *d, const struct text_options *options, FIL
     t.busy = memory_array(d->actor_count, sizeof *t.busy);
     choose_lanes(&t);
     line_clear(&t);
-    put(&t, 0, BOLD, d->title);
+    put(&t, 0, BOLD, pool_clean(&t.pool, d->title));
     line_print(&t);
     print_actors(&t);
     fputc('\n', out);
