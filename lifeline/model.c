@@ -259,7 +259,8 @@ static void frame_begin(struct model *m, const struct event *ev)
     struct model_thread *thread = &m->threads[ev->thread];
 
     *ADD(thread->frames, thread->depth) =
-        (struct model_frame){.kind = ev->kind, .task = ev->task, .a = ev->a, .b = ev->b, .event = m->at};
+        (struct model_frame){.kind = ev->kind, .task = ev->task, .a = ev->a, .b = ev->b, .event = m->at,
+                             .pushed = NO_EVENT};
 }
 
 /* Ends the innermost frame of that kind, and what had begun inside it. */
@@ -420,6 +421,10 @@ static void step_future(struct model *m, const struct event *ev)
 
 static void step_queue(struct model *m, const struct event *ev)
 {
+    const struct model_thread *thread = &m->threads[ev->thread];
+
+    if (ev->kind == TRACE_QUEUE_PUSH && thread->depth > 0)
+        thread->frames[thread->depth - 1].pushed = m->at;
     queue_get(m, ev->a)->length = ev->b;
     if (ev->kind == TRACE_QUEUE_POP)
         queue_get(m, ev->a)->popped_by = ev->thread;

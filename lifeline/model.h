@@ -70,6 +70,7 @@ struct model_frame {       /* something that has begun on a thread and not yet e
     uint32_t task, a;
     uint64_t b;
     size_t event;
+    size_t pushed;         /* of a wake: the QUEUE_PUSH in it, or NO_EVENT */
 };
 
 struct model_thread {

@@ -7,12 +7,12 @@ static size_t now(const struct check *c)
 }
 
 /* The wake that ends here found the task running, marked it, and queued it all the same. */
-static bool queued_while_running(const struct check *c, const struct event *ev, const struct model_task *task)
+static bool queued_while_running(const struct check *c, const struct event *ev)
 {
     const struct model_frame *wake = model_top(&c->m, ev->thread);
 
-    return wake && wake->kind == TRACE_WAKE_BEGIN && task->pushed != NO_EVENT && task->pushed > wake->event &&
-           task->pushed_by == ev->thread && (states_before(ev->a) & (TRACE_STATE_QUEUED | TRACE_STATE_RUNNING));
+    return wake && wake->kind == TRACE_WAKE_BEGIN && wake->pushed != NO_EVENT &&
+           (states_before(ev->a) & (TRACE_STATE_QUEUED | TRACE_STATE_RUNNING));
 }
 
 RULE(rule_one_queue)
@@ -20,8 +20,8 @@ RULE(rule_one_queue)
     if (!task)
         return false;
     if (ev->kind == TRACE_WAKE_END)
-        return queued_while_running(c, ev, task) &&
-               complain(c, task->pushed, task->number, "this wake queues task %u, which was queued or running already",
+        return queued_while_running(c, ev) &&
+               complain(c, model_top(&c->m, ev->thread)->pushed, task->number, "this wake queues task %u, which was queued or running already",
                         task->number);
     return task->queue != NO_QUEUE &&
            complain(c, now(c), task->number, "task %u is queued while it lies in queue %u already", task->number,

@@ -114,8 +114,7 @@ static bool pushed_since(const struct check *c, const struct event *ev, const st
 
     if (ev->kind == TRACE_TASK_ABORT)
         return c->debts[ev->thread].pushed == task->number;
-    return wake && wake->kind == TRACE_WAKE_BEGIN && task->pushed != NO_EVENT && task->pushed > wake->event &&
-           task->pushed_by == ev->thread;
+    return wake && wake->kind == TRACE_WAKE_BEGIN && wake->pushed != NO_EVENT;
 }
 
 static const unsigned not_idle = TRACE_STATE_QUEUED | TRACE_STATE_RUNNING | TRACE_STATE_DONE;
