@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -171,9 +172,42 @@ void elsewhere(action *act, void *arg)
     pthread_join(thread, NULL);
 }
 
+static _Thread_local bool gated;
+static atomic_bool somebody_at_gate, gate_is_open;
+
+void gate_next_lock(void)
+{
+    atomic_store(&somebody_at_gate, false);
+    atomic_store(&gate_is_open, false);
+    gated = true;
+}
+
+void gate_wait(void)
+{
+    while (!atomic_load(&somebody_at_gate))
+        sched_yield();
+}
+
+void gate_open(void *unused)
+{
+    (void)unused;
+    atomic_store(&gate_is_open, true);
+}
+
+static void gate_pass(void)
+{
+    if (!gated)
+        return;
+    gated = false;
+    atomic_store(&somebody_at_gate, true);
+    while (!atomic_load(&gate_is_open))
+        sched_yield();
+}
+
 int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
 {
     step();
+    gate_pass();
     int error = __real_pthread_mutex_lock(lock);
     locks_held++;
     return error;
@@ -225,8 +259,8 @@ static unsigned until_failure; /* calls of any kind; 0: none is to fail */
 static enum call failed = CALLS;
 static size_t most_bytes;
 static uint32_t only_events;
-static int wait_ms;
-static int64_t wait_ns;
+static atomic_int wait_ms;
+static _Atomic int64_t wait_ns;
 
 unsigned calls_made(enum call call)
 {
@@ -269,12 +303,12 @@ void calls_report_only(uint32_t events)
 
 int last_wait_ms(void)
 {
-    return wait_ms;
+    return atomic_load_explicit(&wait_ms, memory_order_relaxed);
 }
 
 int64_t last_wait_ns(void)
 {
-    return wait_ns;
+    return atomic_load_explicit(&wait_ns, memory_order_relaxed);
 }
 
 static bool plan_refuses(enum call call)
@@ -393,6 +427,11 @@ void clock_waits_end_early(uint64_t ns)
     early = ns;
 }
 
+static bool clock_is_held(void)
+{
+    return atomic_load_explicit(&held_clock, memory_order_relaxed);
+}
+
 uint64_t __wrap_trace_now(void)
 {
     uint64_t held = atomic_load_explicit(&held_clock, memory_order_relaxed);
@@ -424,10 +463,10 @@ static int wait_at_once(int epoll_fd, struct epoll_event *events, int room, uint
 
 int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int room, int timeout)
 {
-    wait_ms = timeout;
+    atomic_store_explicit(&wait_ms, timeout, memory_order_relaxed);
     if (refused(CALL_EPOLL_WAIT, in_a_call))
         return -1;
-    int count = held_clock && timeout > 0 ? wait_at_once(epoll_fd, events, room, (uint64_t)timeout * 1000000)
+    int count = clock_is_held() && timeout > 0 ? wait_at_once(epoll_fd, events, room, (uint64_t)timeout * 1000000)
                                           : __real_epoll_wait(epoll_fd, events, room, timeout);
     return events_filtered(events, count);
 }
@@ -435,10 +474,12 @@ int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int room, int ti
 int __wrap_epoll_pwait2(int epoll_fd, struct epoll_event *events, int room, const struct timespec *limit,
                         const sigset_t *mask)
 {
-    wait_ns = limit->tv_sec * 1000000000 + limit->tv_nsec;
+    int64_t ns = limit->tv_sec * 1000000000 + limit->tv_nsec;
+
+    atomic_store_explicit(&wait_ns, ns, memory_order_relaxed);
     if (refused(CALL_EPOLL_PWAIT2, in_a_call))
         return -1;
-    int count = held_clock ? wait_at_once(epoll_fd, events, room, (uint64_t)wait_ns)
+    int count = clock_is_held() ? wait_at_once(epoll_fd, events, room, (uint64_t)ns)
                            : __real_epoll_pwait2(epoll_fd, events, room, limit, mask);
     return events_filtered(events, count);
 }

@@ -48,6 +48,12 @@ unsigned seen(enum trace_kind kind);
 /* Does act on another thread, and returns when it is done. */
 void elsewhere(action *act, void *arg);
 
+/* The calling thread stops before the next lock that it takes, until gate_open. gate_wait, on another thread, returns
+ * when it stands there. */
+void gate_next_lock(void);
+void gate_wait(void);
+void gate_open(void *unused);
+
 /* --- system calls and memory --- */
 
 enum call {
