@@ -15,7 +15,7 @@ $(BUILD)/bin/lifeline: $(LIFELINE_OBJECTS)
 # ---- tests: each test_*.c is a program, linked with the other files of the folder and all of lifeline but its main
 
 LIFELINE_TESTS := $(patsubst lifeline/tests/%.c,$(BUILD)/tests/lifeline/%,$(wildcard lifeline/tests/test_*.c))
-LIFELINE_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(addprefix lifeline/tests/,script.c scenes.c judged.c))
+LIFELINE_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(addprefix lifeline/tests/,script.c scenes.c mutation.c judged.c))
 
 TESTS += $(LIFELINE_TESTS)
 
@@ -28,6 +28,16 @@ $(BREAKER): $(patsubst %.c,$(BUILD)/%.o,lifeline/tests/breaker.c trace/trace.c t
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
 
 $(BUILD)/tests/lifeline/test_rules: | $(BREAKER)
+
+# A crowd of threads that wake few tasks, on stage 03.
+CROWD := $(BUILD)/tests/lifeline/crowd
+
+$(CROWD): lifeline/tests/crowd.c $(wildcard stages/03_waker/*.[ch]) | stage-03_waker
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -Istages/03_waker $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< $(BUILD)/stages/03_waker/libwakeful.a -o $@ $(LDLIBS)
+
+$(BUILD)/tests/lifeline/test_demos: | $(CROWD)
 
 $(LIFELINE_TESTS): $(BUILD)/tests/lifeline/%: $(BUILD)/lifeline/tests/%.o $(LIFELINE_HELPERS) \
                    $(filter-out %/main.o,$(LIFELINE_OBJECTS))

@@ -81,7 +81,7 @@ unsigned char *script_bytes(const struct script *s, size_t *size)
         .chunk_size = CHUNK_SIZE, .sites_offset = FORMAT_HEADER_SIZE, .site_count = TYPES + (uint32_t)s->lines, .pid = 42,
         .strings_offset = strings_at, .strings_size = sizeof strings, .chunks_offset = chunks_at,
         .chunk_limit = chunk_limit, .dropped = s->dropped, .flags = s->killed ? 0 : FORMAT_ENDED,
-        .ns_per_tick = 1ull << 32, .program = "script",
+        .start_ns = s->start_ns, .ns_per_tick = 1ull << 32, .program = "script",
     };
 
     assert(bytes);

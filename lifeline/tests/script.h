@@ -20,6 +20,7 @@ struct script {
     uint16_t thread; /* that the next event is on */
     bool killed;     /* the recording has no orderly end */
     uint64_t dropped;
+    uint64_t start_ns; /* CLOCK_MONOTONIC when it began */
 };
 
 /* An empty script on thread 1. Types of futures (the a of FUTURE_NEW): 1 "parent", 2 "child", 3 "sleeper". */

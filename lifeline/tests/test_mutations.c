@@ -1,9 +1,10 @@
 /* Takes the recordings of correct runs in scenes.c and, for every single event of them, deletes it, doubles it, or changes
  * one thing in it. `check` must name the rule, the task and the line that mutations.txt says, and nothing else. What it
- * cannot notice is in the table below, each with the reason.
+ * cannot notice is in the table in mutation.c, each with the reason.
  *
  * After a change of the rules: `test_mutations --write` writes mutations.txt anew; read its diff, line by line. */
 #include "judged.h"
+#include "mutation.h"
 #include "scenes.h"
 
 #include <setjmp.h>
@@ -16,130 +17,6 @@
 #include <cmocka.h>
 
 #define EXPECTED "lifeline/tests/mutations.txt"
-
-/* ---- the mutations */
-
-static uint16_t partner_of(uint16_t kind)
-{
-    return (uint16_t)(kind_end_of(kind) ? kind_end_of(kind) : kind_begin_of(kind) ? kind_begin_of(kind) : TRACE_NOTE);
-}
-
-static void delete_event(struct script *s, size_t at)
-{
-    memmove(&s->records[at], &s->records[at + 1], (s->count - at - 1) * sizeof *s->records);
-    s->count--;
-}
-
-static void double_event(struct script *s, size_t at)
-{
-    memmove(&s->records[at + 1], &s->records[at], (s->count - at) * sizeof *s->records);
-    s->count++;
-}
-
-static void other_kind(struct script *s, size_t at)
-{
-    s->records[at].kind = partner_of(s->records[at].kind);
-}
-
-static void unknown_kind(struct script *s, size_t at)
-{
-    s->records[at].kind = 255;
-}
-
-static void other_task(struct script *s, size_t at)
-{
-    s->records[at].task = s->records[at].task == 1 ? 2 : 1;
-}
-
-static void no_task(struct script *s, size_t at)
-{
-    s->records[at].task = s->records[at].task ? 0 : 77;
-}
-
-static void flip_a(struct script *s, size_t at)
-{
-    s->records[at].a ^= 1;
-}
-
-static void flip_a_high(struct script *s, size_t at)
-{
-    s->records[at].a ^= 1 << 17;
-}
-
-static void flip_b(struct script *s, size_t at)
-{
-    s->records[at].b ^= 1;
-}
-
-static void more_b(struct script *s, size_t at)
-{
-    s->records[at].b += 1000000;
-}
-
-static const struct mutation {
-    const char *name;
-    void (*change)(struct script *s, size_t at);
-} mutations[] = {
-    {"delete", delete_event}, {"double", double_event}, {"partner", other_kind}, {"unknown", unknown_kind},
-    {"task", other_task},     {"no_task", no_task},     {"a", flip_a},           {"a_high", flip_a_high},
-    {"b", flip_b},            {"b_more", more_b},
-};
-
-/* ---- what cannot be noticed */
-
-#define MAY_NAME_POLLED "it may name the task that is being polled"
-
-static const struct silence {
-    unsigned kind;
-    const char *mutations; /* of this kind that may go unnoticed */
-    const char *reason;
-} silences[] = {
-    {TRACE_NOTE, "delete double unknown partner b b_more", "a remark means nothing to the run"},
-    {TRACE_THREAD, "a a_high", "what number the system gave a thread shows nowhere else"},
-    {TRACE_RUNTIME, "a a_high", "the number of the stage is only shown"},
-    {TRACE_RUNTIME, "b", "a runtime may promise less than it keeps"},
-    {TRACE_RUNTIME, "b_more", "features of a later version are not known here"},
-    {TRACE_JOIN, "delete unknown", "a task that is done need not be joined"},
-    {TRACE_QUEUE_POP, "delete double unknown a a_high", "that a queue is found empty changes nothing; so of an empty pop"},
-    {TRACE_FUTURE_POLL_END, "a", "a future may be dropped before it is ready"},
-    {TRACE_TASK_ABORT, "delete unknown", "to abort a task that is done does nothing"},
-    {TRACE_UNPARK, "double", "two threads may both wake a sleeper"},
-    {TRACE_SYSCALL_BEGIN, "b b_more", "nothing else says what a call was asked"},
-    {TRACE_SYSCALL_END, "b b_more", "nothing else says what a call returned, where no event follows from it"},
-    {TRACE_SYSCALL_END, "delete", "a helper thread may be in a call when the program ends"},
-    {TRACE_TIMER_ADD, "b b_more", "the deadline of a timer that is cancelled never counts"},
-    {TRACE_TURN_BEGIN, "b b_more", "a turn may last less long than it may"},
-    {TRACE_WAIT_END, "task no_task", "its task means nothing: the source does not know it"},
-    {TRACE_WAIT, "task", MAY_NAME_POLLED},
-    {TRACE_FUTURE_NEW, "task", MAY_NAME_POLLED},
-    {TRACE_FUTURE_DROP, "task", MAY_NAME_POLLED},
-    {TRACE_FUTURE_POLL_BEGIN, "task", MAY_NAME_POLLED},
-    {TRACE_FUTURE_POLL_END, "task", MAY_NAME_POLLED},
-    {TRACE_REGISTER_BEGIN, "task", MAY_NAME_POLLED},
-    {TRACE_DEREGISTER, "task", MAY_NAME_POLLED},
-    {TRACE_TIMER_ADD, "task", MAY_NAME_POLLED},
-    {TRACE_TIMER_CANCEL, "task", MAY_NAME_POLLED},
-};
-
-static bool names_word(const char *words, const char *word)
-{
-    size_t length = strlen(word);
-
-    for (const char *at = words; (at = strstr(at, word)); at += length)
-        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return true;
-    return false;
-}
-
-static const char *silence_for(unsigned kind, const char *mutation)
-{
-    for (size_t i = 0; i < sizeof silences / sizeof *silences; i++)
-        if (silences[i].kind == kind && names_word(silences[i].mutations, mutation))
-            return silences[i].reason;
-    return NULL;
-}
-
-/* ---- running */
 
 static struct script clean, mutant;
 
@@ -164,7 +41,7 @@ static void write_scene(FILE *to, const struct scene *scene)
     script_start(&clean);
     scene->write(&clean);
     for (size_t at = 0; at < clean.count; at++)
-        for (size_t i = 0; i < sizeof mutations / sizeof *mutations; i++) {
+        for (size_t i = 0; mutations[i].name; i++) {
             unsigned kind = clean.records[at].kind;
 
             mutate(&mutations[i], at, words, sizeof words);
