@@ -1,0 +1,273 @@
+/* What `check` makes of incomplete recordings, of several runtimes in one, and what it warns of. */
+#include "../tally.h"
+#include "judged.h"
+#include "scenes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct script s;
+
+#define ADD(kind, task, a, b) script_add(&s, TRACE_##kind, task, a, (uint64_t)(b))
+
+static void assert_judged(const char *expected)
+{
+    struct judged j;
+    char words[1000];
+
+    judge_script(&j, &s);
+    assert_string_equal(judged_words(&j, words, sizeof words), expected);
+    judged_free(&j);
+}
+
+/* Thread 1 runs a task that left its waker with a helper, thread 2, and then looks for more to do. The next line is
+ * 112. */
+static void start_suspended(void)
+{
+    script_start(&s);
+    ADD(THREAD, 0, 1, 0);
+    s.thread = 2;
+    ADD(THREAD, 0, 2, 0);
+    s.thread = 1;
+    ADD(RUNTIME, 0, 3, TRACE_HAS_WAKES);
+    ADD(FUTURE_NEW, 0, 3, 1);
+    ADD(TASK_SPAWN, 1, 3, 1);
+    ADD(QUEUE_PUSH, 1, 1, 1);
+    ADD(QUEUE_POP, 1, 1, 0);
+    ADD(TASK_POLL_BEGIN, 1, STATES(Q, R), 1);
+    ADD(WAKER_CLONE, 1, 0, 0);
+    ADD(WAIT, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(TASK_POLL_END, 1, STATES(R, 0), 0);
+    ADD(QUEUE_POP, 0, 1, 0);
+    s.killed = true;
+}
+
+/* ---- killed */
+
+/* The helper was killed between its push and its WAKE_END, when the task was running already. */
+static void killed_in_the_middle_of_a_wake(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(QUEUE_PUSH, 1, 1, 1);
+    s.thread = 1;
+    ADD(QUEUE_POP, 1, 1, 0);
+    ADD(TASK_POLL_BEGIN, 1, STATES(Q, R), 2);
+    ADD(TASK_POLL_END, 1, STATES(R, D), 1);
+    assert_judged("clean");
+}
+
+/* Killed in a poll whose end the thread did not record: the helper has woken the idle task. */
+static void killed_at_the_end_of_a_poll(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.count -= 2; /* the end of the poll, and the look into the queue */
+    s.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(QUEUE_PUSH, 1, 2, 1);
+    ADD(WAKE_END, 1, STATES(0, Q), 1);
+    assert_judged("clean");
+}
+
+/* The same without a kill is a breach: the state word was changed by two threads, and one change was lost. */
+static void not_killed_at_the_end_of_a_poll(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.count -= 2;
+    s.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(QUEUE_PUSH, 1, 2, 1);
+    ADD(WAKE_END, 1, STATES(0, Q), 1);
+    s.killed = false;
+    assert_judged("states task 1 line 115");
+}
+
+/* What one thread did by itself is certain, killed or not. */
+static void breach_before_the_kill_is_found(void **state)
+{
+    (void)state;
+    start_suspended();
+    ADD(PARK_BEGIN, 0, 0, 0);
+    ADD(PARK_END, 0, 0, 0);
+    assert_judged("park task 0 line 113");
+}
+
+/* The executor sleeps, nobody is about to wake it, and its queue is not empty: it would sleep for ever. */
+static void asleep_with_a_task_in_the_queue(void **state)
+{
+    (void)state;
+    start_suspended();
+    ADD(PARK_BEGIN, 0, 0, 0);
+    s.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(QUEUE_PUSH, 1, 2, 1);
+    ADD(WAKE_END, 1, STATES(0, Q), 1); /* 116 */
+    assert_judged("lost-wake task 1 line 116");
+}
+
+/* With a nudge it is about to wake up. */
+static void asleep_but_nudged(void **state)
+{
+    (void)state;
+    start_suspended();
+    ADD(PARK_BEGIN, 0, 0, 0);
+    s.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(QUEUE_PUSH, 1, 2, 1);
+    ADD(UNPARK, 0, 0, 0);
+    ADD(WAKE_END, 1, STATES(0, Q), 1);
+    assert_judged("clean");
+}
+
+/* Asleep with a waker somewhere outside: it may come yet. */
+static void asleep_and_waiting(void **state)
+{
+    (void)state;
+    start_suspended();
+    ADD(PARK_BEGIN, 0, 0, 0);
+    assert_judged("clean");
+}
+
+static void task_joins_itself(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.records[9].a = TRACE_SOURCE_JOIN;
+    s.records[9].b = 1;
+    assert_judged("deadlock task 1 line 110");
+}
+
+/* ---- full */
+
+/* Where room ran out, some threads' events are missing: nothing from there on is judged. */
+static void dropped_events_are_no_breach(void **state)
+{
+    struct judged j;
+
+    (void)state;
+    start_suspended();
+    s.killed = false;
+    s.dropped = 10;
+    s.thread = 3;
+    ADD(THREAD, 0, 3, 0); /* the last chunk is begun here */
+    s.thread = 2;
+    ADD(WAKE_BEGIN, 1, 0, 1); /* what is missing is the WAIT_END before it, for instance */
+    ADD(WAKE_END, 1, STATES(0, Q), 1);
+    ADD(NOTE, 0, 0, 0);
+    judge_script(&j, &s);
+    assert_int_equal(j.rec.whole, 13);
+    assert_int_equal(j.check.finding_count, 0);
+    assert_false(j.check.complete);
+    judged_free(&j);
+}
+
+/* ---- several runtimes */
+
+static void runtimes_one_after_the_other(void **state)
+{
+    (void)state;
+    script_start(&s);
+    scenes[2].write(&s);
+    for (size_t i = 0, count = s.count; i < count; i++) { /* once more: the same task and queue numbers, new futures */
+        struct format_record *from = &s.records[i];
+        bool names_future = from->kind == TRACE_FUTURE_NEW || from->kind == TRACE_FUTURE_DROP ||
+                            from->kind == TRACE_TASK_SPAWN || from->kind == TRACE_BLOCK_ON_BEGIN ||
+                            from->kind == TRACE_BLOCK_ON_END;
+
+        s.thread = from->thread;
+        if (from->kind != TRACE_THREAD)
+            script_add(&s, from->kind, from->task, from->a, from->b + (names_future ? 100 : 0));
+    }
+    assert_judged("clean");
+}
+
+/* A task that its runtime left behind is found even if the program was killed later. */
+static void runtime_ends_before_its_task(void **state)
+{
+    (void)state;
+    start_suspended();
+    ADD(RUNTIME_END, 0, 0, 0);
+    assert_judged("not-dropped task 1 line 104");
+}
+
+/* ---- warnings */
+
+static struct tally tally_script(uint64_t long_poll)
+{
+    struct judged j;
+    struct tally tally;
+
+    judge_script(&j, &s);
+    tally_run(&tally, &j.rec, long_poll);
+    judged_free(&j);
+    return tally;
+}
+
+static void guard_across_a_suspension(void **state)
+{
+    struct tally tally;
+
+    (void)state;
+    start_suspended();
+    s.records[8].kind = TRACE_GUARD_ACQUIRE;
+    s.records[8].task = 0;
+    tally = tally_script(UINT64_MAX);
+    assert_int_equal(tally.remark_count, 1);
+    assert_int_equal(tally.remarks[0].kind, REMARK_GUARD);
+    assert_int_equal(tally.remarks[0].task, 1);
+    assert_int_equal(tally.remarks[0].value, 8);
+    tally_free(&tally);
+}
+
+static void long_poll_keeps_others_waiting(void **state)
+{
+    struct tally tally;
+
+    (void)state;
+    script_start(&s);
+    scenes[1].write(&s); /* task 1's first poll takes 4 us, and task 2 is spawned in it */
+    tally = tally_script(4000);
+    assert_int_equal(tally.remark_count, 1);
+    assert_int_equal(tally.remarks[0].kind, REMARK_LONG_POLL);
+    assert_int_equal(tally.remarks[0].task, 1);
+    assert_int_equal(tally.remarks[0].value, 4000);
+    tally_free(&tally);
+    tally = tally_script(4001);
+    assert_int_equal(tally.remark_count, 0);
+    tally_free(&tally);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_in_the_middle_of_a_wake),
+        cmocka_unit_test(killed_at_the_end_of_a_poll),
+        cmocka_unit_test(not_killed_at_the_end_of_a_poll),
+        cmocka_unit_test(breach_before_the_kill_is_found),
+        cmocka_unit_test(asleep_with_a_task_in_the_queue),
+        cmocka_unit_test(asleep_but_nudged),
+        cmocka_unit_test(asleep_and_waiting),
+        cmocka_unit_test(task_joins_itself),
+        cmocka_unit_test(dropped_events_are_no_breach),
+        cmocka_unit_test(runtimes_one_after_the_other),
+        cmocka_unit_test(runtime_ends_before_its_task),
+        cmocka_unit_test(guard_across_a_suspension),
+        cmocka_unit_test(long_poll_keeps_others_waiting),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
