@@ -228,6 +228,6 @@ void recording_check(const char *path)
     if (access(argv[0], X_OK) != 0)
         return; /* a stage that was copied out alone */
     int status = program_run(&check, argv, NULL);
-    if (status != 0)
+    if (status != 0 && status != 3) /* 3: nothing is broken, but the recording has reached its limit */
         fail_msg("lifeline check ends with %d:\n%s", status, check.text);
 }
