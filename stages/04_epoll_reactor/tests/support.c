@@ -810,25 +810,45 @@ static void read_all(int fd, char *text, size_t size)
     text[used] = '\0';
 }
 
-void expect_misuse(action *act, const char *file, const char *message)
+/* Runs act in a child; what it said on standard error, and how it ended. */
+static int run_in_child(action *act, char *said, size_t size)
 {
-    char said[2048], expected[512];
     int ends[2], status;
 
-    misuse_line = mmap(NULL, sizeof *misuse_line, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(misuse_line, MAP_FAILED);
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0)
         misuse_child(act, ends[1]);
     close(ends[1]);
-    read_all(ends[0], said, sizeof said);
+    read_all(ends[0], said, size);
     close(ends[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
 
-    snprintf(expected, sizeof expected, "%s:%d: misuse: %s\n", file, *misuse_line, message);
-    munmap(misuse_line, sizeof *misuse_line);
+static void check_abort(int status, const char *said, const char *expected)
+{
     if (fnmatch(expected, said, 0) != 0)
         fail_msg("expected: %sbut it said: %s", expected, said);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+void expect_abort(action *act, const char *expected)
+{
+    char said[2048];
+    int status = run_in_child(act, said, sizeof said);
+
+    check_abort(status, said, expected);
+}
+
+void expect_misuse(action *act, const char *file, const char *message)
+{
+    char said[2048], expected[512];
+
+    misuse_line = mmap(NULL, sizeof *misuse_line, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(misuse_line, MAP_FAILED);
+    int status = run_in_child(act, said, sizeof said);
+    snprintf(expected, sizeof expected, "%s:%d: misuse: %s\n", file, *misuse_line, message);
+    munmap(misuse_line, sizeof *misuse_line);
+    check_abort(status, said, expected);
 }

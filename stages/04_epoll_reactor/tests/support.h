@@ -165,4 +165,7 @@ void expect_misuse(action *act, const char *file, const char *message);
 extern int *misuse_line;
 #define HERE (*misuse_line = __LINE__)
 
+/* The same, where the line is the runtime's own: what it says, as a pattern. */
+void expect_abort(action *act, const char *expected);
+
 #endif
