@@ -696,10 +696,11 @@ static const char *build_title(struct builder *b)
     if (!d->focus)
         return pool_format(&d->pool, "%s", program);
     const char *type = label_shown(&d->pool, pool_clean(&d->pool, task_type(b->rec, d->focus)));
+    const char *task = pool_format(&d->pool, type[0] ? "task %" PRIu32 " (%s)" : "task %" PRIu32, d->focus, type);
     if (b->rec->tasks == 1 || b->options->task_count == 1)
-        return pool_format(&d->pool, "%s: lifecycle of task %" PRIu32 " (%s)", program, d->focus, type);
-    return pool_format(&d->pool, "%s: %zu tasks; the steps are those of task %" PRIu32 " (%s)", program,
-                       b->options->task_count ? b->options->task_count : b->rec->task_types.used, d->focus, type);
+        return pool_format(&d->pool, "%s: lifecycle of %s", program, task);
+    return pool_format(&d->pool, "%s: %zu tasks; the steps are those of %s", program,
+                       b->options->task_count ? b->options->task_count : b->rec->task_types.used, task);
 }
 
 void diagram_build(struct diagram *d, const struct recording *rec, const struct diagram_options *options)

@@ -44,3 +44,20 @@ $(LIFELINE_TESTS): $(BUILD)/tests/lifeline/%: $(BUILD)/lifeline/tests/%.o $(LIFE
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libcgraph libgvc) -lcmocka -lm $(LDLIBS)
+
+# ---- Mermaid itself, in a browser, draws what `lifeline draw -T mermaid` writes
+
+$(BUILD)/tests/lifeline/odd_names: $(BUILD)/lifeline/tests/odd_names.o $(BUILD)/trace/trace.o $(BUILD)/trace/site.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+
+MERMAID_RUNS := 04_epoll_reactor/read_socket '04_epoll_reactor/read_socket already' \
+                '04_epoll_reactor/read_socket twice' '04_epoll_reactor/read_socket reset' \
+                01_manual_poll/compose 02_queue_executor/wasted_polls 03_waker/three_timers 03_waker/abort \
+                03_waker/coalesce
+
+##test-mermaid   have Mermaid draw our diagrams in a browser (npm fetches Mermaid)
+test-mermaid: all $(BUILD)/tests/lifeline/odd_names
+	@cd $(BUILD)/stages && $(CURDIR)/lifeline/tests/mermaid/run $(abspath $(BUILD))/bin/lifeline \
+	  $(abspath $(BUILD))/mermaid $(abspath $(BUILD))/tests/lifeline/odd_names $(MERMAID_RUNS)

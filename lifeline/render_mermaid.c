@@ -1,5 +1,6 @@
 /* The diagram as Mermaid's sequenceDiagram: what a README on the web can hold. */
 #include "describe.h"
+#include "layout_measures.h"
 #include "memory.h"
 #include "render.h"
 
@@ -77,11 +78,24 @@ static void bars(struct mermaid *m, const struct row *row)
     }
 }
 
+/* In short lines: Mermaid lets a long one stick out of its note. */
+static void explanation(struct mermaid *m, unsigned step)
+{
+    unsigned lines;
+    const char *text = text_wrapped(&m->pool, diagram_step_explained(step), 180, LAYOUT_NOTE_SIZE, &lines);
+
+    while (lines-- > 0) {
+        size_t length = strcspn(text, "\n");
+        fprintf(m->out, "<br/>%s", escaped(m, pool_format(&m->pool, "%.*s", (int)length, text)));
+        text += length + (text[length] == '\n');
+    }
+}
+
 static void step(struct mermaid *m, const struct row *row)
 {
     fprintf(m->out, "    Note left of a0: %u %s", row->step, label(m, row->title));
     if (m->notes)
-        fprintf(m->out, "<br/>%s", escaped(m, diagram_step_explained(row->step)));
+        explanation(m, row->step);
     fputc('\n', m->out);
 }
 

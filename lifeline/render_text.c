@@ -392,10 +392,9 @@ int render_text(const struct diagram *d, const struct text_options *options, FIL
     struct text t = {.d = d, .options = options, .signs = options->utf8 ? &utf8_signs : &ascii_signs, .out = out};
 
     t.busy = memory_array(d->actor_count, sizeof *t.busy);
-    choose_lanes(&t);
     line_clear(&t);
-    put(&t, 0, BOLD, pool_clean(&t.pool, d->title));
-    line_print(&t);
+    print_wrapped(&t, BOLD, d->title, 0);
+    choose_lanes(&t);
     print_actors(&t);
     fputc('\n', out);
     print_heads(&t);
