@@ -15,7 +15,7 @@ struct executor *executor_current(void)
 int executor_init(struct executor *ex)
 {
     *ex = (struct executor){0};
-    queue_init(&ex->ready, 1);
+    queue_init(&ex->ready);
     TRACE(RUNTIME, 0, 2, 0);
     return 0;
 }

@@ -10,8 +10,7 @@
 
 struct executor {
     struct queue ready;
-    uint32_t alive;   /* tasks that are not done; all of them are in the queue, but for the one that is polled */
-    uint32_t last_id; /* of a task */
+    uint32_t alive; /* tasks that are not done; all of them are in the queue, but for the one that is polled */
 };
 
 /* 0. An executor belongs to the thread that runs it. */

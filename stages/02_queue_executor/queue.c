@@ -3,11 +3,15 @@
 #include "task.h"
 #include "trace.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
-void queue_init(struct queue *q, uint32_t id)
+void queue_init(struct queue *q)
 {
-    *q = (struct queue){.id = id};
+    static atomic_uint last_id;
+
+    /* relaxed, no partner: the numbers need only differ */
+    *q = (struct queue){.id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1};
 }
 
 void queue_push(struct queue *q, struct task *task)

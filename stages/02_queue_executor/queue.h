@@ -11,10 +11,10 @@ struct queue {
     struct task *head;
     struct task *tail;
     uint32_t length;
-    uint32_t id; /* its number in recordings */
+    uint32_t id; /* its number in recordings, from 1 */
 };
 
-void queue_init(struct queue *q, uint32_t id);
+void queue_init(struct queue *q);
 void queue_push(struct queue *q, struct task *task);
 struct task *queue_pop(struct queue *q); /* NULL: empty */
 

@@ -5,11 +5,14 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct task *task_new(struct executor *ex, struct future *f, size_t size, const struct site *at)
 {
+    static atomic_uint last_id;
+
     if (!ex)
         misuse(at, "future %u (%s) is spawned without an executor; outside of a task there is no current one", f->id,
                f->type->name);
@@ -18,7 +21,9 @@ struct task *task_new(struct executor *ex, struct future *f, size_t size, const 
     struct task *task = malloc(sizeof *task + size);
     if (!task)
         return NULL;
-    *task = (struct task){.executor = ex, .id = ++ex->last_id, .refs = 1, .future_size = size};
+    /* relaxed, no partner: the numbers need only differ */
+    uint32_t id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    *task = (struct task){.executor = ex, .id = id, .refs = 1, .future_size = size};
     memcpy(task->future, f, size);
     f->phase = FUTURE_MOVED;
     TRACE_AT(TASK_SPAWN, task->id, trace_site_number(f->type->at), f->id, at);

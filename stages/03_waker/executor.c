@@ -33,8 +33,8 @@ struct executor *executor_current(void)
 int executor_init(struct executor *ex)
 {
     *ex = (struct executor){0};
-    queue_init(&ex->local, 1);
-    queue_init(&ex->remote, 2);
+    queue_init(&ex->local);
+    queue_init(&ex->remote);
     int error = pthread_mutex_init(&ex->lock, NULL);
     if (error)
         return -error;

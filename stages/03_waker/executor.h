@@ -15,7 +15,6 @@ struct executor {
     struct queue local;
     struct task *all; /* tasks that are not done, wherever they are: queued, or asleep with a waker somewhere */
     uint32_t alive;   /* how many */
-    uint32_t last_id; /* of a task */
     uint32_t ticks;   /* tasks run, to look at the remote queue now and then */
     bool closing;     /* it is being destroyed: what is spawned now is aborted at once */
 

@@ -11,12 +11,19 @@
 
 struct task *task_new(struct executor *ex, struct future *f, size_t size, const struct site *at)
 {
+    static atomic_uint last_id;
+
+    if (!ex)
+        misuse(at, "future %u (%s) is spawned without an executor; outside of a task there is no current one", f->id,
+               f->type->name);
     if (f->phase != FUTURE_FRESH)
         misuse(at, "future %u (%s) is spawned, but it was polled, moved or dropped before", f->id, f->type->name);
     struct task *task = malloc(sizeof *task + size);
     if (!task)
         return NULL;
-    *task = (struct task){.executor = ex, .id = ++ex->last_id, .future_size = size};
+    /* relaxed, no partner: the numbers need only differ */
+    uint32_t id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    *task = (struct task){.executor = ex, .id = id, .future_size = size};
     atomic_init(&task->state, TASK_QUEUED);
     atomic_init(&task->refs, 1);
     memcpy(task->future, f, size);

@@ -41,8 +41,8 @@ int executor_init(struct executor *ex)
 {
     TRACE(RUNTIME, 0, 4, TRACE_HAS_WAKES | TRACE_HAS_REACTOR);
     *ex = (struct executor){0};
-    queue_init(&ex->local, 1);
-    queue_init(&ex->remote, 2);
+    queue_init(&ex->local);
+    queue_init(&ex->remote);
     int error = pthread_mutex_init(&ex->lock, NULL);
     if (error)
         return -error;

@@ -16,7 +16,6 @@ struct executor {
     struct queue local;
     struct task *all; /* tasks that are not done, wherever they are: queued, or asleep with a waker somewhere */
     uint32_t alive;   /* how many */
-    uint32_t last_id; /* of a task */
     uint32_t ticks;   /* tasks run, to look at the remote queue and the reactor now and then */
     struct reactor reactor;
 

@@ -13,13 +13,15 @@ static struct task tasks[TASKS];
 
 static void test_empty(void **state)
 {
-    struct queue q;
+    struct queue q, other;
 
     (void)state;
-    queue_init(&q, 7);
+    queue_init(&q);
+    queue_init(&other);
     assert_null(queue_pop(&q));
     assert_int_equal(q.length, 0);
-    assert_int_equal(q.id, 7);
+    assert_int_not_equal(q.id, 0);
+    assert_int_not_equal(q.id, other.id);
 }
 
 static void test_first_in_first_out(void **state)
@@ -27,7 +29,7 @@ static void test_first_in_first_out(void **state)
     struct queue q;
 
     (void)state;
-    queue_init(&q, 1);
+    queue_init(&q);
     for (int i = 0; i < TASKS; i++)
         queue_push(&q, &tasks[i]);
     assert_int_equal(q.length, TASKS);
@@ -42,7 +44,7 @@ static void test_a_popped_task_can_be_pushed_again(void **state)
     struct queue q;
 
     (void)state;
-    queue_init(&q, 1);
+    queue_init(&q);
     queue_push(&q, &tasks[0]);
     queue_push(&q, &tasks[1]);
     queue_push(&q, queue_pop(&q));
@@ -62,7 +64,7 @@ static void test_random_steps(void **state)
 
     (void)state;
     srand(1);
-    queue_init(&q, 1);
+    queue_init(&q);
     for (int i = 0; i < 10000; i++) {
         if (rand() % 2 && pushed - popped < TASKS)
             queue_push(&q, &tasks[pushed++ % TASKS]);
@@ -77,8 +79,7 @@ static void test_random_steps(void **state)
 /* Writes, for each event, '+' or '-', the task's number and the length. */
 static void watch(void *arg, enum trace_kind kind, uint32_t task, uint32_t a, uint64_t b)
 {
-    (void)arg;
-    assert_int_equal(a, 9);
+    assert_int_equal(a, ((struct queue *)arg)->id);
     journal_add(kind == TRACE_QUEUE_PUSH ? '+' : kind == TRACE_QUEUE_POP ? '-' : '?');
     journal_add((char)('0' + task));
     journal_add((char)('0' + b));
@@ -90,8 +91,8 @@ static void test_records_who_and_how_many(void **state)
     struct queue q;
 
     (void)state;
-    queue_init(&q, 9);
-    trace_set_hook(watch, NULL);
+    queue_init(&q);
+    trace_set_hook(watch, &q);
     queue_push(&q, &one);
     queue_push(&q, &two);
     queue_pop(&q);
