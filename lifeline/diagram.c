@@ -703,6 +703,24 @@ static const char *build_title(struct builder *b)
                        b->options->task_count ? b->options->task_count : b->rec->task_types.used, task);
 }
 
+/* What was asked for, if that was not everything. */
+static const char *part_text(struct diagram *d, const struct diagram_options *options)
+{
+    char from[DESCRIBE_SIZE], to[DESCRIBE_SIZE];
+    const char *part = NULL;
+
+    if (options->task_count)
+        part = pool_format(&d->pool, "Shown is only what concerns %s", options->task_count > 1 ? "tasks" : "task");
+    for (size_t i = 0; i < options->task_count; i++)
+        part = pool_format(&d->pool, "%s%s %" PRIu32, part, i ? "," : "", options->tasks[i]);
+    if (options->from || options->to) {
+        const char *until = options->to ? describe_time(options->to, to, sizeof to) : "the end";
+        part = pool_format(&d->pool, "%s from %s to %s", part ? part : "Shown is only the time",
+                           describe_time(options->from, from, sizeof from), until);
+    }
+    return part;
+}
+
 void diagram_build(struct diagram *d, const struct recording *rec, const struct diagram_options *options)
 {
     struct builder b = {.d = d, .rec = rec, .options = options};
@@ -724,6 +742,7 @@ void diagram_build(struct diagram *d, const struct recording *rec, const struct 
     builder_free(&b);
     if (options->from || options->to)
         diagram_clip(d, options->from, options->to ? options->to : UINT64_MAX);
+    d->part = part_text(d, options);
     actors_arrange(d);
 }
 
@@ -745,6 +764,8 @@ unsigned diagram_footer(const struct diagram *d, struct pool *pool, const char *
     if (d->not_drawn)
         about = pool_format(pool, "%s; %" PRIu64 " without an arrow (`lifeline dump` lists them)", about, d->not_drawn);
     lines[count++] = about;
+    if (d->part)
+        lines[count++] = d->part;
     if (!rec->ended_in_order)
         lines[count++] = "The recording breaks off here: the program was killed, or it crashed.";
     if (rec->dropped)

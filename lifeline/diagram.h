@@ -79,6 +79,7 @@ struct diagram {
     uint32_t focus;        /* the task whose steps are numbered, or 0 */
     uint64_t first, last;  /* time of the first and of the last event */
     const char *title;
+    const char *part;      /* which part of the recording is shown; NULL: all of it */
 };
 
 struct diagram_options {
@@ -105,7 +106,7 @@ void diagram_shorten(struct diagram *d, uint64_t head, uint64_t tail);
 /* How many messages there are to draw now. */
 uint64_t diagram_drawn(const struct diagram *d);
 
-enum { DIAGRAM_FOOTERS = 4 };
+enum { DIAGRAM_FOOTERS = 5 };
 
 /* What must be said under the picture: first about the recording; the others are warnings. Returns how many lines. */
 unsigned diagram_footer(const struct diagram *d, struct pool *pool, const char *lines[DIAGRAM_FOOTERS]);

@@ -182,6 +182,17 @@ static const char *kernel_marks(struct builder *b, const struct event *ready)
                                              : " broken");
 }
 
+static const char *event_title(const char *arrival)
+{
+    if (strcmp(arrival, "reset") == 0)
+        return "the event: the peer resets";
+    if (strcmp(arrival, "end of stream") == 0)
+        return "the event: the peer is done";
+    if (strcmp(arrival, "connects") == 0)
+        return "the event: a peer connects";
+    return strstr(arrival, "byte") ? "the event: bytes arrive" : "the event: an answer";
+}
+
 /* A peer's bytes and the kernel's mark, for one descriptor that epoll_wait reported. */
 static void infer_ready(struct builder *b, size_t ready_at)
 {
@@ -198,7 +209,7 @@ static void infer_ready(struct builder *b, size_t ready_at)
     if (arrival) {
         row = say(b, STYLE_INFERRED, actor_peer(b), actor_kernel(b), "%s", arrival);
         row->fd = (int32_t)ready->a;
-        step_mark(row, 9, 0, "the event: bytes arrive");
+        step_mark(row, 9, 0, event_title(arrival));
         *fd_heard(b, ready->a) = 1;
     }
     row = say(b, STYLE_INFERRED, actor_kernel(b), actor_kernel(b), "%s", kernel_marks(b, ready));

@@ -257,7 +257,7 @@ static void bands_number(struct diagram *d)
 
     for (size_t i = 0; i < d->row_count; i++)
         if (d->rows[i].kind == ROW_BAND)
-            d->rows[i].number = ++number;
+            d->rows[i].number = number = number ? number + 1 : d->rows[i].number;
 }
 
 void diagram_fold(struct diagram *d)

@@ -184,27 +184,25 @@ static void message_gutter(struct pen *p, const struct row *row, size_t index, d
     struct layout *l = p->l;
     const struct place *place = event_place(p->d->rec, &p->d->rec->events[row->event]);
 
-    ADD(l, pills) = (struct laid_pill){{p->c->number, y - 7, p->c->number_width, 14}, index};
     const char *number = pool_format(&l->pool, "%" PRIu64, row->number);
-    struct laid_text *t = text_centred(l, number, NUMBER_SIZE, false, p->c->number + p->c->number_width / 2, y);
-    t->row = index;
+    ADD(l, pills) = (struct laid_pill){{p->c->number, y - 7, p->c->number_width, 14}, number, index};
     if (!place->line || row->style == STYLE_INFERRED)
         return;
     const char *source = source_label(&l->pool, place);
-    t = text_left(l, source, SOURCE_SIZE, false, p->c->source, y);
+    struct laid_text *t = text_left(l, source, SOURCE_SIZE, false, p->c->source, y);
     t->ink = INK_SOFT;
     t->row = index;
 }
 
 static bool short_run(const struct diagram *d)
 {
-    return d->last - d->first < 10000000;
+    return d->last < 10000000;
 }
 
 /* All times of a diagram are in one unit, which the head of the column names. */
 static void message_time(struct pen *p, const struct row *row, double y)
 {
-    double time_ns = (double)(row->time - p->d->first);
+    double time_ns = (double)row->time;
     const char *time = short_run(p->d) ? pool_format(&p->l->pool, "%.1f", time_ns / 1e3)
                                        : pool_format(&p->l->pool, "%.3f", time_ns / 1e6);
     double x = p->c->width - PAGE_MARGIN - 6 - text_width(time, SOURCE_SIZE, false);

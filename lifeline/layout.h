@@ -54,8 +54,9 @@ struct laid_badge {
     unsigned step;
 };
 
-struct laid_pill {
+struct laid_pill { /* the number of a message */
     struct box box;
+    const char *text;
     size_t row;
 };
 
@@ -72,8 +73,9 @@ struct laid_arrow {
 
 #define LAYOUT_SELF_WIDTH 26.0
 #define LAYOUT_SELF_DROP 13.0
-#define LAYOUT_NOTE_SIZE 8.5
-#define LAYOUT_NOTE_LEADING 10.5
+#define LAYOUT_NUMBER_SIZE 8.5
+#define LAYOUT_NOTE_SIZE 9.0
+#define LAYOUT_NOTE_LEADING 11.0
 
 #define LAYOUT_ARRAY(type, name)                                                                                      \
     struct type *name;                                                                                                \

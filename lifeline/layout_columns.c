@@ -172,7 +172,7 @@ static void columns_place(struct measure *m, bool notes)
 
     c->rail = PAGE_MARGIN + 8;
     c->number = c->rail + rail;
-    c->number_width = text_width(pool_format(&m->scratch, "%" PRIu64, m->d->messages), NUMBER_SIZE, false) + 10;
+    c->number_width = text_width(pool_format(&m->scratch, "%" PRIu64, m->d->messages), LAYOUT_NUMBER_SIZE, false) + 10;
     at_least(&c->number_width, NUMBER_WIDTH);
     c->source = c->number + c->number_width + 6;
     c->left = c->source + m->source + 10;

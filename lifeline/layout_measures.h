@@ -12,7 +12,6 @@
 #define LABEL_SIZE 11.0
 #define LABEL_PAD 7.0
 #define LABEL_RISE 8.5 /* of a label's middle above its arrow */
-#define NUMBER_SIZE 8.5
 #define NUMBER_WIDTH 24.0
 #define TIME_WIDTH 62.0
 #define SOURCE_SIZE 8.5

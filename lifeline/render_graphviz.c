@@ -10,16 +10,22 @@
 #include <graphviz/gvc.h>
 #include <string.h>
 
+enum attribute { /* of nodes and edges; looked up once, since looking up by name costs more than drawing */
+    POS, WIDTH, HEIGHT, ID, SHAPE, STYLE, COLOR, FILLCOLOR, LABEL, FONTSIZE, FONTCOLOR, TOOLTIP, LABELTOOLTIP, URL, DIR,
+    PENWIDTH, ARROWHEAD, LP, CLASS, ATTRIBUTES
+};
+
 struct canvas {
     Agraph_t *g;
+    Agsym_t *node_symbols[ATTRIBUTES], *edge_symbols[ATTRIBUTES];
     const struct layout *l;
     const char *prefix;
     struct pool pool;
     unsigned anchors;
-    bool targets; /* wide transparent twins make thin arrows easy to hit */
+    bool crowded; /* so many arrows that what is only nice would double a big file */
 };
 
-enum { MOST_TARGETS = 300 }; /* arrows on a page: beyond, the twins would double a big file */
+enum { CROWDED = 300 }; /* arrows on a page */
 
 /* ---- colours ---- */
 
@@ -58,9 +64,9 @@ static const struct stroke strokes[] = {
 
 /* ---- objects ---- */
 
-static void set(void *object, const char *name, const char *value)
+static void set(struct canvas *c, void *object, enum attribute a, const char *value)
 {
-    agsafeset(object, (char *)name, (char *)value, "");
+    agxset(object, (AGTYPE(object) == AGNODE ? c->node_symbols : c->edge_symbols)[a], (char *)value);
 }
 
 /* Graphviz reads backslashes and entities in texts. */
@@ -79,9 +85,9 @@ static const char *escaped(struct canvas *c, const char *text)
     return safe;
 }
 
-static void set_text(struct canvas *c, void *object, const char *name, const char *value)
+static void set_text(struct canvas *c, void *object, enum attribute a, const char *value)
 {
-    set(object, name, escaped(c, value));
+    set(c, object, a, escaped(c, value));
 }
 
 /* Bold is a matter of Graphviz's HTML-like labels. */
@@ -94,7 +100,7 @@ static void set_bold(struct canvas *c, void *object, const char *text)
         safe = entity ? pool_format(&c->pool, "%s%s", safe, entity) : pool_format(&c->pool, "%s%c", safe, *text);
     }
     char *html = agstrdup_html(c->g, (char *)pool_format(&c->pool, "<B>%s</B>", safe));
-    set(object, "label", html);
+    set(c, object, LABEL, html);
     agstrfree(c->g, html);
 }
 
@@ -107,10 +113,10 @@ static Agnode_t *node(struct canvas *c, const char *name, unsigned long number, 
 {
     Agnode_t *n = agnode(c->g, (char *)pool_format(&c->pool, "%s_%lu", name, number), 1);
 
-    set(n, "pos", pool_format(&c->pool, "%.2f,%.2f", box->x + box->w / 2, up(c, box->y + box->h / 2)));
-    set(n, "width", pool_format(&c->pool, "%.4f", box->w / 72));
-    set(n, "height", pool_format(&c->pool, "%.4f", box->h / 72));
-    set(n, "id", pool_format(&c->pool, "%s_%lu", name, number));
+    set(c, n, POS, pool_format(&c->pool, "%.2f,%.2f", box->x + box->w / 2, up(c, box->y + box->h / 2)));
+    set(c, n, WIDTH, pool_format(&c->pool, "%.4f", box->w / 72));
+    set(c, n, HEIGHT, pool_format(&c->pool, "%.4f", box->h / 72));
+    set(c, n, ID, pool_format(&c->pool, "%s_%lu", name, number));
     return n;
 }
 
@@ -119,10 +125,10 @@ static Agnode_t *shape(struct canvas *c, const char *name, unsigned long number,
 {
     Agnode_t *n = node(c, name, number, box);
 
-    set(n, "shape", form);
-    set(n, "style", style);
-    set(n, "color", colours.line);
-    set(n, "fillcolor", colours.fill);
+    set(c, n, SHAPE, form);
+    set(c, n, STYLE, style);
+    set(c, n, COLOR, colours.line);
+    set(c, n, FILLCOLOR, colours.fill);
     return n;
 }
 
@@ -131,9 +137,9 @@ static Agedge_t *edge(struct canvas *c, const char *pos, double x, double y)
     struct box point = {x, y, 0, 0};
     Agnode_t *anchor = node(c, "anchor", ++c->anchors, &point);
 
-    set(anchor, "style", "invis");
-    Agedge_t *e = agedge(c->g, anchor, anchor, (char *)pool_format(&c->pool, "e_%u", c->anchors), 1);
-    set(e, "pos", pos);
+    set(c, anchor, STYLE, "invis");
+    Agedge_t *e = agedge(c->g, anchor, anchor, NULL, 1);
+    set(c, e, POS, pos);
     return e;
 }
 
@@ -143,7 +149,7 @@ static Agedge_t *plain_line(struct canvas *c, double x1, double y1, double x2, d
                                   x2, up(c, y2), x2, up(c, y2));
     Agedge_t *e = edge(c, pos, x1, y1);
 
-    set(e, "dir", "none");
+    set(c, e, DIR, "none");
     return e;
 }
 
@@ -154,11 +160,11 @@ static void link_to(struct canvas *c, void *object, size_t index, bool with_labe
     const struct place *place = event_place(d->rec, &d->rec->events[row->event]);
     const char *tooltip = row_tooltip(d, row, &c->pool);
 
-    set_text(c, object, "tooltip", tooltip);
+    set_text(c, object, TOOLTIP, tooltip);
     if (with_label)
-        set_text(c, object, "labeltooltip", tooltip);
+        set_text(c, object, LABELTOOLTIP, tooltip);
     if (place->line)
-        set_text(c, object, "URL", place_link(place, c->prefix, &c->pool));
+        set_text(c, object, URL, place_link(place, c->prefix, &c->pool));
 }
 
 /* ---- what a page consists of, in the order of painting ---- */
@@ -167,7 +173,7 @@ static void draw_bands(struct canvas *c)
 {
     for (size_t i = 0; i < c->l->bands_count; i++) {
         const struct laid_band *band = &c->l->bands[i];
-        set(shape(c, "band", i + 1, &band->box, "box", "filled,rounded", band_colours[band->colour]), "tooltip", " ");
+        set(c, shape(c, "band", i + 1, &band->box, "box", "filled,rounded", band_colours[band->colour]), TOOLTIP, " ");
     }
 }
 
@@ -178,9 +184,9 @@ static void draw_heads_and_lines(struct canvas *c)
     for (size_t i = 0; i < c->l->lines_count; i++) {
         const struct laid_line *line = &c->l->lines[i];
         Agedge_t *e = plain_line(c, line->x, line->top, line->x, line->bottom);
-        set(e, "style", "dashed");
-        set(e, "color", actor_colours[d->actors[line->actor].kind].line);
-        set(e, "penwidth", "0.8");
+        set(c, e, STYLE, "dashed");
+        set(c, e, COLOR, actor_colours[d->actors[line->actor].kind].line);
+        set(c, e, PENWIDTH, "0.8");
     }
     for (size_t i = 0; i < c->l->heads_count; i++) {
         const struct laid_head *head = &c->l->heads[i];
@@ -188,7 +194,7 @@ static void draw_heads_and_lines(struct canvas *c)
         Agnode_t *n = shape(c, "head", i + 1, &head->box, "box",
                             actor->kind == ACTOR_PEER ? "filled,rounded,dashed" : "filled,rounded",
                             actor_colours[actor->kind]);
-        set_text(c, n, "tooltip", pool_format(&c->pool, "%s %s", actor->name, actor->detail));
+        set_text(c, n, TOOLTIP, pool_format(&c->pool, "%s %s", actor->name, actor->detail));
     }
 }
 
@@ -197,7 +203,7 @@ static void draw_bars(struct canvas *c)
     for (size_t i = 0; i < c->l->bars_count; i++) {
         const struct laid_bar *bar = &c->l->bars[i];
         Agnode_t *n = shape(c, "bar", i + 1, &bar->box, "box", "filled", actor_colours[c->l->d->actors[bar->actor].kind]);
-        set(n, "tooltip", " ");
+        set(c, n, TOOLTIP, " ");
     }
 }
 
@@ -207,9 +213,9 @@ static void draw_loops(struct canvas *c)
         const struct laid_loop *loop = &c->l->loops[i];
         const double ends[] = {loop->top, loop->bottom};
         Agedge_t *e = plain_line(c, loop->x, loop->top, loop->x, loop->bottom);
-        set(e, "color", ink_colours[INK_ALERT]);
+        set(c, e, COLOR, ink_colours[INK_ALERT]);
         for (int end = 0; end < 2; end++)
-            set(plain_line(c, loop->x - 5, ends[end], loop->x, ends[end]), "color", ink_colours[INK_ALERT]);
+            set(c, plain_line(c, loop->x - 5, ends[end], loop->x, ends[end]), COLOR, ink_colours[INK_ALERT]);
     }
 }
 
@@ -218,10 +224,10 @@ static void draw_notes(struct canvas *c)
     for (size_t i = 0; i < c->l->notes_count; i++) {
         const struct laid_note *note = &c->l->notes[i];
         Agnode_t *n = shape(c, "note", i + 1, &note->box, "note", "filled", (struct colours){"#ca8a04", "#fef9c3"});
-        set_text(c, n, "label", note->text);
-        set(n, "fontsize", pool_format(&c->pool, "%.1f", LAYOUT_NOTE_SIZE));
-        set(n, "fontcolor", ink_colours[INK_TEXT]);
-        set(n, "tooltip", " ");
+        set_text(c, n, LABEL, note->text);
+        set(c, n, FONTSIZE, pool_format(&c->pool, "%.1f", LAYOUT_NOTE_SIZE));
+        set(c, n, FONTCOLOR, ink_colours[INK_TEXT]);
+        set(c, n, TOOLTIP, " ");
     }
 }
 
@@ -230,11 +236,19 @@ static void draw_marks(struct canvas *c)
     for (size_t i = 0; i < c->l->badges_count; i++) {
         const struct laid_badge *badge = &c->l->badges[i];
         Agnode_t *n = shape(c, "step", i + 1, &badge->box, "circle", "filled", (struct colours){"#1e3a8a", "#1e3a8a"});
-        set_text(c, n, "tooltip", diagram_step_explained(badge->step));
+        set_text(c, n, TOOLTIP, diagram_step_explained(badge->step));
     }
     for (size_t i = 0; i < c->l->pills_count; i++) {
         const struct laid_pill *pill = &c->l->pills[i];
-        Agnode_t *n = shape(c, "number", i + 1, &pill->box, "box", "filled,rounded", (struct colours){"#cbd5e1", "#f8fafc"});
+        Agnode_t *n = node(c, "number", i + 1, &pill->box);
+        if (!c->crowded) {
+            set(c, n, SHAPE, "box");
+            set(c, n, STYLE, "filled,rounded");
+            set(c, n, COLOR, "#cbd5e1");
+            set(c, n, FILLCOLOR, "#f8fafc");
+        }
+        set(c, n, LABEL, pill->text);
+        set(c, n, FONTSIZE, pool_format(&c->pool, "%.1f", LAYOUT_NUMBER_SIZE));
         link_to(c, n, pill->row, false);
     }
 }
@@ -248,13 +262,13 @@ static void draw_texts(struct canvas *c)
         if (t->bold)
             set_bold(c, n, t->text);
         else
-            set_text(c, n, "label", t->text);
-        set(n, "fontsize", pool_format(&c->pool, "%.1f", t->size));
-        set(n, "fontcolor", ink_colours[t->ink]);
+            set_text(c, n, LABEL, t->text);
+        set(c, n, FONTSIZE, pool_format(&c->pool, "%.1f", t->size));
+        set(c, n, FONTCOLOR, ink_colours[t->ink]);
         if (t->row != NO_ROW)
             link_to(c, n, t->row, false);
         else
-            set(n, "tooltip", " ");
+            set(c, n, TOOLTIP, " ");
     }
 }
 
@@ -283,19 +297,19 @@ static Agedge_t *arrow(struct canvas *c, const struct laid_arrow *a, enum row_st
 {
     Agedge_t *e = edge(c, a->to_self ? self_path(c, a) : straight_path(c, a), a->from, a->y);
 
-    set(e, "color", strokes[style].colour);
-    set(e, "style", strokes[style].style);
-    set(e, "arrowhead", strokes[style].head);
-    set(e, "penwidth", strokes[style].width);
+    set(c, e, COLOR, strokes[style].colour);
+    set(c, e, STYLE, strokes[style].style);
+    set(c, e, ARROWHEAD, strokes[style].head);
+    set(c, e, PENWIDTH, strokes[style].width);
     return e;
 }
 
 static void arrow_label(struct canvas *c, Agedge_t *e, const struct laid_text *label)
 {
-    set_text(c, e, "label", label->text);
-    set(e, "lp", pool_format(&c->pool, "%.2f,%.2f", label->box.x + label->box.w / 2, up(c, label->box.y + label->box.h / 2)));
-    set(e, "fontsize", pool_format(&c->pool, "%.1f", label->size));
-    set(e, "fontcolor", ink_colours[label->ink]);
+    set_text(c, e, LABEL, label->text);
+    set(c, e, LP, pool_format(&c->pool, "%.2f,%.2f", label->box.x + label->box.w / 2, up(c, label->box.y + label->box.h / 2)));
+    set(c, e, FONTSIZE, pool_format(&c->pool, "%.1f", label->size));
+    set(c, e, FONTCOLOR, ink_colours[label->ink]);
 }
 
 static void draw_arrows(struct canvas *c)
@@ -306,19 +320,19 @@ static void draw_arrows(struct canvas *c)
     for (size_t i = 0; i < c->l->arrows_count; i++) {
         const struct laid_arrow *a = &c->l->arrows[i];
         const struct row *row = &d->rows[a->row];
-        if (c->targets) {
+        if (!c->crowded) { /* a wide transparent twin makes a thin arrow easy to hit */
             Agedge_t *target = arrow(c, a, row->style);
-            set(target, "color", "#ffffff00");
-            set(target, "style", "solid");
-            set(target, "arrowhead", "none");
-            set(target, "penwidth", "10");
+            set(c, target, COLOR, "#ffffff00");
+            set(c, target, STYLE, "solid");
+            set(c, target, ARROWHEAD, "none");
+            set(c, target, PENWIDTH, "10");
             link_to(c, target, a->row, false);
         }
         Agedge_t *e = arrow(c, a, row->style);
         arrow_label(c, e, &a->label);
         link_to(c, e, a->row, true);
-        set(e, "id", pool_format(&c->pool, "message_%llu", (unsigned long long)row->number));
-        set(e, "class", classes[row->style]);
+        set(c, e, ID, pool_format(&c->pool, "message_%llu", (unsigned long long)row->number));
+        set(c, e, CLASS, classes[row->style]);
     }
     for (size_t i = 0; i < c->l->samples_count; i++) {
         const struct laid_arrow *a = &c->l->samples[i];
@@ -327,6 +341,10 @@ static void draw_arrows(struct canvas *c)
 }
 
 /* ---- the whole ---- */
+
+static const char *const attribute_names[] = {
+    "pos", "width", "height", "id", "shape", "style", "color", "fillcolor", "label", "fontsize", "fontcolor", "tooltip",
+    "labeltooltip", "URL", "dir", "penwidth", "arrowhead", "lp", "class"};
 
 static void canvas_begin(struct canvas *c, const char *format)
 {
@@ -341,13 +359,15 @@ static void canvas_begin(struct canvas *c, const char *format)
     agattr(g, AGRAPH, "tooltip", " ");
     if (strcmp(format, "png") == 0)
         agattr(g, AGRAPH, "dpi", "120");
-    agattr(g, AGNODE, "shape", "none");
-    agattr(g, AGNODE, "label", "");
     agattr(g, AGNODE, "fixedsize", "true");
     agattr(g, AGNODE, "margin", "0");
     agattr(g, AGNODE, "fontname", "Arial");
     agattr(g, AGEDGE, "fontname", "Arial");
     agattr(g, AGEDGE, "arrowsize", "0.7");
+    for (int a = 0; a < ATTRIBUTES; a++) {
+        c->node_symbols[a] = agattr(g, AGNODE, (char *)attribute_names[a], a == SHAPE ? "none" : "");
+        c->edge_symbols[a] = agattr(g, AGEDGE, (char *)attribute_names[a], "");
+    }
 }
 
 static int canvas_write(struct canvas *c, const char *format, FILE *out)
@@ -367,7 +387,7 @@ static int canvas_write(struct canvas *c, const char *format, FILE *out)
 int render_graphviz(const struct layout *l, const char *format, const char *source_prefix, FILE *out)
 {
     struct canvas c = {.g = agopen("lifeline", Agdirected, NULL), .l = l, .prefix = source_prefix,
-                       .targets = l->arrows_count <= MOST_TARGETS};
+                       .crowded = l->arrows_count > CROWDED};
 
     agseterr(AGERR); /* warnings about sizes are not for whoever asked for a picture */
     canvas_begin(&c, format);
