@@ -49,8 +49,8 @@ int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct joi
  * a share of the caller's own keeps the task there.
  *
  * The read-modify-write is done even when QUEUED is set already. acq_rel: the release half publishes what the waker did
- * before to the poll that this wake leads to (partner: task_take, or task_end_poll and then task_take); the acquire
- * half makes a caller that queues the task see what the last poll wrote (partner: task_end_poll). */
+ * before to the poll that this wake leads to (partner: task_take); the acquire half makes a caller that queues the task
+ * see what the executor wrote up to the end of the last poll (partner: task_end_poll). */
 static unsigned task_mark(struct task *task, unsigned bits)
 {
     unsigned before = atomic_fetch_or_explicit(&task->state, bits, memory_order_acq_rel);
@@ -60,8 +60,7 @@ static unsigned task_mark(struct task *task, unsigned bits)
 }
 
 /* QUEUED -> RUNNING, or DONE if the task was aborted; returns the new state. One step, so that an abort cannot fall in
- * between the look and the change. acq_rel: acquires what the wakers published (partner: task_mark); its release has
- * no partner of its own and keeps the chain of releases whole. */
+ * between the look and the change. acquire: what all wakers published since the last time (partner: task_mark). */
 static unsigned task_take(struct task *task, unsigned *before)
 {
     unsigned after;
@@ -69,18 +68,18 @@ static unsigned task_take(struct task *task, unsigned *before)
     *before = atomic_load_explicit(&task->state, memory_order_relaxed); /* only a guess, the exchange checks it */
     do
         after = *before & TASK_ABORTED ? TASK_DONE | TASK_ABORTED : TASK_RUNNING;
-    while (!atomic_compare_exchange_weak_explicit(&task->state, before, after, memory_order_acq_rel,
+    while (!atomic_compare_exchange_weak_explicit(&task->state, before, after, memory_order_acquire,
                                                   memory_order_relaxed));
     return after;
 }
 
-/* Clears RUNNING, and sets DONE if the future was ready; returns the state before. acq_rel: releases what the poll wrote
- * to the next waker that queues the task, and acquires what a wake during the poll published (partner of both:
- * task_mark). */
+/* Clears RUNNING, and sets DONE if the future was ready; returns the state before. release: whoever queues the task next
+ * sees what the executor and the poll wrote (partner: task_mark). What a wake during the poll published is acquired when
+ * the task is taken again: a read-modify-write passes on the releases that came before it. */
 static unsigned task_end_poll(struct task *task, enum poll result)
 {
     unsigned flip = result == POLL_READY ? TASK_RUNNING | TASK_DONE : TASK_RUNNING;
-    return atomic_fetch_xor_explicit(&task->state, flip, memory_order_acq_rel);
+    return atomic_fetch_xor_explicit(&task->state, flip, memory_order_release);
 }
 
 /* --- wakers --- */

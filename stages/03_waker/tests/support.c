@@ -114,8 +114,8 @@ static int blocks_check(void)
 /* --- moments --- */
 
 static struct {
-    enum trace_kind kind;
-    uint32_t task;
+    atomic_uint kind;
+    atomic_uint task; /* 0: any */
     action *act;
     void *arg;
     atomic_bool armed;
@@ -136,8 +136,8 @@ static atomic_uint seen_kinds[KINDS];
 
 static bool take_armed(atomic_bool *armed)
 {
-    /* The first look changes nothing, so that a thread which finds nothing publishes nothing. */
-    return atomic_load_explicit(armed, memory_order_acquire) && atomic_exchange(armed, false);
+    /* The first look is relaxed, and so are those in point_is_here: a thread that finds nothing is put in no order. */
+    return atomic_load_explicit(armed, memory_order_relaxed) && atomic_exchange(armed, false);
 }
 
 static void nth_reach(void)
@@ -149,12 +149,17 @@ static void nth_reach(void)
     acting = false;
 }
 
+static bool point_is_here(int i, enum trace_kind kind, uint32_t task)
+{
+    unsigned wanted = atomic_load_explicit(&points[i].task, memory_order_relaxed);
+    return atomic_load_explicit(&points[i].kind, memory_order_relaxed) == kind && (wanted == 0 || wanted == task);
+}
+
 static void hook(void *unused, enum trace_kind kind, uint32_t task, uint32_t a, uint64_t b)
 {
     (void)unused, (void)a, (void)b;
     for (int i = 0; i < POINTS; i++)
-        if (atomic_load_explicit(&points[i].armed, memory_order_acquire) && points[i].kind == kind &&
-            (points[i].task == 0 || points[i].task == task) && take_armed(&points[i].armed))
+        if (point_is_here(i, kind, task) && take_armed(&points[i].armed))
             points[i].act(points[i].arg);
     nth_reach();
     atomic_fetch_add_explicit(&seen_kinds[kind], 1, memory_order_relaxed);
@@ -165,8 +170,8 @@ void at_point(enum trace_kind kind, uint32_t task, action *act, void *arg)
     int i = 0;
     while (atomic_load(&points[i].armed))
         assert_in_range(++i, 0, POINTS - 1);
-    points[i].kind = kind;
-    points[i].task = task;
+    atomic_store_explicit(&points[i].kind, kind, memory_order_relaxed);
+    atomic_store_explicit(&points[i].task, task, memory_order_relaxed);
     points[i].act = act;
     points[i].arg = arg;
     atomic_store(&points[i].armed, true);

@@ -183,14 +183,23 @@ static void abort_task(void *task)
 static struct {
     struct other abort, ring;
     unsigned m;
-    bool done;
+    bool reached; /* the n-th point has come */
+    bool aborted;
 } plan;
+
+/* Only once: if it were forgotten, a second one must not come to the rescue. */
+static void abort_once(void *unused)
+{
+    (void)unused;
+    if (!plan.aborted)
+        act_elsewhere(&plan.abort);
+    plan.aborted = true;
+}
 
 static void abort_and_plan_the_ring(void *unused)
 {
-    (void)unused;
-    plan.done = true;
-    act_elsewhere(&plan.abort);
+    plan.reached = true;
+    abort_once(unused);
     if (plan.m > 0)
         at_nth(plan.m, act_elsewhere, &plan.ring);
 }
@@ -207,9 +216,9 @@ static bool run_with_abort_at(unsigned n, unsigned m, void (*act)(struct probe *
     plan.abort = (struct other){abort_task, handle.task};
     plan.ring = (struct other){bell_ring, &bell};
     plan.m = m;
-    plan.done = false;
+    plan.reached = plan.aborted = false;
     at_nth(n, abort_and_plan_the_ring, NULL);
-    at_point(TRACE_PARK_BEGIN, 0, act_elsewhere, &plan.abort);
+    at_point(TRACE_PARK_BEGIN, 0, abort_once, NULL);
     assert_int_equal(executor_block_on(&ex, &handle), 0);
     moments_forget();
     bool has_output = join_handle_output(&handle);
@@ -219,7 +228,7 @@ static bool run_with_abort_at(unsigned n, unsigned m, void (*act)(struct probe *
     assert_in_range(tally.polls, has_output, 4);
     assert_int_equal(seen(TRACE_TASK_CANCELLED), has_output ? 0 : 1);
     executor_destroy(&ex);
-    return plan.done;
+    return plan.reached;
 }
 
 static unsigned sweep(unsigned m, void (*act)(struct probe *, struct context *))

@@ -120,6 +120,21 @@ static void test_spawn_the_same_future_twice(void **state)
     MISUSE(spawn_twice, "future [0-9]* (yield) is spawned, but it was polled, moved or dropped before");
 }
 
+static void spawn_nowhere(void *unused)
+{
+    struct yield f = yield_now();
+
+    (void)unused;
+    HERE, task_spawn(executor_current(), &f, NULL);
+}
+
+static void test_spawn_without_an_executor(void **state)
+{
+    (void)state;
+    MISUSE(spawn_nowhere,
+           "future [0-9]* (yield) is spawned without an executor; outside of a task there is no current one");
+}
+
 static void poll_after_spawn(void *unused)
 {
     struct yield f = yield_now();
@@ -310,6 +325,7 @@ int main(void)
         TEST(test_destroy_inside_a_task),
         TEST(test_block_on_a_finished_future),
         TEST(test_spawn_the_same_future_twice),
+        TEST(test_spawn_without_an_executor),
         TEST(test_poll_a_future_that_was_spawned),
         TEST(test_join_twice),
         TEST(test_output_before_the_handle_is_ready),

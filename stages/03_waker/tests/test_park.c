@@ -53,6 +53,23 @@ static void test_a_wake_before_the_look(void **state)
     executor_destroy(&ex);
 }
 
+static void test_a_wake_while_it_is_awake_signals_nobody(void **state)
+{
+    (void)state;
+    struct executor ex;
+    struct tally tally = {0};
+    struct bell bell = BELL;
+
+    assert_int_equal(executor_init(&ex), 0);
+    probe_spawn(&ex, &tally, &bell, NULL, NULL);
+    run_until_asleep(&ex);
+    assert_int_equal(seen(TRACE_UNPARK), 1);
+    elsewhere(bell_ring, &bell);
+    executor_run(&ex);
+    assert_int_equal(seen(TRACE_UNPARK), 1);
+    executor_destroy(&ex);
+}
+
 static void *ring_when_the_false_alarms_are_over(void *bell)
 {
     while (spurious_left() > 0)
@@ -321,6 +338,8 @@ static void test_executors_of_their_own_threads_wake_each_other(void **state)
     f.act = ring_there;
     f.arg = &pair;
     assert_int_equal(pthread_create(&second, NULL, run_second_executor, &pair), 0);
+    while (seen(TRACE_PARK_BEGIN) == 0)
+        sched_yield();
     assert_int_equal(executor_init(&ex), 0);
     assert_int_equal(executor_block_on(&ex, &f), 0);
     pthread_join(second, NULL);
@@ -333,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_wake_between_the_look_and_the_sleep),
         TEST(test_a_wake_before_the_look),
+        TEST(test_a_wake_while_it_is_awake_signals_nobody),
         TEST(test_a_sleep_that_ends_for_no_reason_goes_on),
         TEST(test_it_sleeps_only_when_nothing_is_ready),
         TEST(test_block_on_leaves_the_other_tasks_as_they_are),

@@ -158,6 +158,46 @@ static void test_the_waker_of_the_latest_poll_is_woken(void **state)
     executor_destroy(&ex);
 }
 
+struct hand {
+    struct sleep *sleep;
+    enum poll result;
+};
+
+static void poll_by_hand(void *arg)
+{
+    struct hand *hand = arg;
+    struct waker nobody = waker_noop();
+    struct context cx = {&nobody};
+
+    hand->result = future_poll(&hand->sleep->base, &cx);
+}
+
+/* The poll stands before the lock while the helper thread fires: it must not believe what it saw before. */
+static void test_a_poll_that_comes_while_it_fires_is_ready(void **state)
+{
+    (void)state;
+    struct executor ex;
+    struct sleep sleep = sleep_for(1000);
+    struct hand hand = {&sleep, POLL_PENDING};
+    int polls = 0;
+
+    clock_hold(NOON);
+    assert_int_equal(executor_init(&ex), 0);
+    sleeper_spawn(&ex, &sleep, false, &polls);
+    run_until_asleep(&ex);
+    unsigned wakes = seen(TRACE_WAKE_END);
+    lock_gate_close();
+    elsewhere(poll_by_hand, &hand);
+    clock_hold(NOON + 1000);
+    while (seen(TRACE_WAKE_END) == wakes)
+        sched_yield();
+    lock_gate_open(NULL);
+    elsewhere_join();
+    assert_int_equal(hand.result, POLL_READY);
+    future_drop(&sleep.base);
+    executor_destroy(&ex);
+}
+
 /* --- cancelled --- */
 
 static void test_dropped_before_its_first_poll(void **state)
@@ -326,6 +366,7 @@ int main(void)
         TEST(test_no_time_at_all_is_over_at_once),
         TEST(test_it_counts_from_the_first_poll),
         TEST(test_the_waker_of_the_latest_poll_is_woken),
+        TEST(test_a_poll_that_comes_while_it_fires_is_ready),
         TEST(test_dropped_before_its_first_poll),
         TEST(test_dropped_while_it_sleeps_it_wakes_nobody),
         TEST(test_dropped_while_it_fires_before_the_wake),

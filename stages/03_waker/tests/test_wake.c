@@ -334,6 +334,50 @@ static void test_data_before_a_wake_during_the_poll_is_seen(void **state)
     executor_destroy(&ex);
 }
 
+/* A poll is over on the executor's thread, and at once the other thread queues the task again. It writes where the executor
+ * has just read: the end of the poll must come before. */
+static atomic_int stage;
+
+static void *wake_twice_in_stages(void *unused)
+{
+    for (int i = 1; i <= 2; i++) {
+        while (atomic_load_explicit(&stage, memory_order_relaxed) != 2 * i - 1)
+            sched_yield();
+        waker_wake_by_ref(&kept);
+        atomic_store_explicit(&stage, 2 * i, memory_order_relaxed);
+    }
+    return unused;
+}
+
+static void next_stage(void *unused)
+{
+    int next = atomic_load_explicit(&stage, memory_order_relaxed) + 1;
+
+    (void)unused;
+    atomic_store_explicit(&stage, next, memory_order_relaxed);
+    while (atomic_load_explicit(&stage, memory_order_relaxed) == next)
+        sched_yield();
+}
+
+static void test_a_wake_right_after_a_poll_comes_after_it(void **state)
+{
+    (void)state;
+    struct executor ex;
+    struct tally tally = {0};
+    pthread_t waker;
+
+    atomic_store(&stage, 0);
+    begin_asleep(&ex, &tally, NULL);
+    assert_int_equal(pthread_create(&waker, NULL, wake_twice_in_stages, NULL), 0);
+    next_stage(NULL);
+    at_point(TRACE_TASK_POLL_END, ((struct task *)kept.data)->id, next_stage, NULL);
+    run_until_asleep(&ex);
+    assert_int_equal(tally.polls, 3);
+    pthread_join(waker, NULL);
+    waker_drop(kept);
+    executor_destroy(&ex);
+}
+
 /* --- fairness --- */
 
 struct crowd {
@@ -451,6 +495,7 @@ int main(void)
         TEST(test_data_before_a_wake_is_seen),
         TEST(test_data_before_a_coalesced_wake_is_seen),
         TEST(test_data_before_a_wake_during_the_poll_is_seen),
+        TEST(test_a_wake_right_after_a_poll_comes_after_it),
         TEST(test_a_busy_local_queue_does_not_shut_other_threads_out),
         TEST(test_a_pending_task_that_left_no_waker_is_not_polled_again),
         TEST(test_yield_gives_every_other_ready_task_its_turn),
