@@ -361,6 +361,37 @@ static void test_read(void **state)
     inside(body_read, NULL);
 }
 
+/* Bytes and the end come in one event: both must be read on the strength of it. */
+static void body_last_words(void *unused)
+{
+    struct wire wire = wire_tcp();
+    struct probe probe = {0};
+    char text[8];
+    struct socket_read read = socket_read(&wire.socket, text, sizeof text);
+
+    (void)unused;
+    assert_int_equal(poll_with(&read, &probe), POLL_PENDING);
+    peer_send(&wire, "bye");
+    close(wire.peer);
+    wire.peer = -1;
+    turn(-1);
+    turn(0); /* should they have come in two */
+    assert_int_equal(poll_with(&read, &probe), POLL_READY);
+    assert_int_equal(read.output, 3);
+    future_drop(&read.base);
+    read = socket_read(&wire.socket, text, sizeof text);
+    finish(&read, &probe);
+    assert_int_equal(read.output, 0);
+    future_drop(&read.base);
+    wire_close(&wire);
+}
+
+static void test_read_the_last_words(void **state)
+{
+    (void)state;
+    inside(body_last_words, NULL);
+}
+
 static void body_read_reset(void *unused)
 {
     struct wire wire = wire_tcp();
@@ -892,6 +923,7 @@ int main(void)
         TEST(test_connect_fails),
         TEST(test_connect_is_dropped_in_each_state),
         TEST(test_read),
+        TEST(test_read_the_last_words),
         TEST(test_read_from_a_peer_that_resets),
         TEST(test_write),
         TEST(test_write_more_than_fits),

@@ -152,6 +152,45 @@ static void test_a_wake_of_an_executor_that_is_awake_makes_no_call(void **state)
     executor_destroy(&ex);
 }
 
+/* It was asleep once, and was woken by a timer: nobody may still take it for asleep. */
+static void test_a_wake_after_a_sleep_makes_no_call(void **state)
+{
+    struct sleep sleep = sleep_for(1000);
+    struct bell bell;
+
+    (void)state;
+    clock_hold(1000000);
+    assert_int_equal(executor_init(&ex), 0);
+    assert_int_equal(executor_block_on(&ex, &sleep), 0);
+    struct join_handle handle = spawn_bell(&bell);
+    at_point(TRACE_TASK_POLL_END, 0, ring_elsewhere, &bell);
+    executor_run(&ex);
+    assert_int_equal(calls_made(CALL_WRITE), 0);
+    future_drop(&sleep.base);
+    future_drop(&handle.base);
+    executor_destroy(&ex);
+}
+
+/* A nudge ends one wait, and not also those after it. */
+static void test_a_nudge_does_not_linger(void **state)
+{
+    struct sleep sleep = sleep_for(1000);
+    struct bell bell;
+
+    (void)state;
+    clock_hold(1000000);
+    assert_int_equal(executor_init(&ex), 0);
+    struct join_handle handle = spawn_bell(&bell);
+    at_point(TRACE_SYSCALL_BEGIN, TRACE_CALL_EPOLL_WAIT, ring_elsewhere, &bell);
+    executor_run(&ex);
+    assert_int_equal(executor_block_on(&ex, &sleep), 0);
+    assert_int_equal(calls_made(CALL_EPOLL_WAIT), 1);
+    assert_int_equal(calls_made(CALL_EPOLL_PWAIT2), 1);
+    future_drop(&sleep.base);
+    future_drop(&handle.base);
+    executor_destroy(&ex);
+}
+
 /* A task is woken by the kernel, by its timer and by another thread in one turn, and polled once for all of it. */
 static struct {
     struct wire wire;
@@ -607,6 +646,8 @@ int main(void)
         TEST(test_a_wake_at_every_step),
         TEST(test_many_wakes_make_one_nudge),
         TEST(test_a_wake_of_an_executor_that_is_awake_makes_no_call),
+        TEST(test_a_wake_after_a_sleep_makes_no_call),
+        TEST(test_a_nudge_does_not_linger),
         TEST(test_three_wakes_one_poll),
         TEST(test_a_future_moves_to_another_task),
         TEST(test_late_wakes_do_nothing),

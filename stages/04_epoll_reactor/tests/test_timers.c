@@ -232,6 +232,18 @@ static void test_real_sleeps(void **state)
 
 /* --- an end of time --- */
 
+/* Waits, and is not due; and a turn with a limit of its own, a millisecond, ends. */
+static void is_not_due(struct future *f, struct probe *probe)
+{
+    assert_int_equal(poll_with_at(f, probe, SITE("")), POLL_PENDING);
+    turn(0);
+    turn(1000000);
+    assert_in_range(last_wait_ns(), 1, 1000000);
+    assert_int_equal(probe->wakes, 0);
+    future_drop(f);
+    assert_int_equal(probe->held, 0);
+}
+
 static void body_for_ever(void *unused)
 {
     static const uint64_t huge[] = {UINT64_MAX, (uint64_t)INT64_MAX + 1, INT64_MAX, INT64_MAX - 1};
@@ -242,19 +254,11 @@ static void body_for_ever(void *unused)
         struct sleep longest = sleep_for(huge[i]), until = sleep_until(huge[i]);
         struct interval interval = interval_every(huge[i]);
         struct tick tick = interval_tick(&interval);
-        assert_int_equal(poll_with(&longest, &probe), POLL_PENDING);
-        assert_int_equal(poll_with(&until, &probe), POLL_PENDING);
-        assert_int_equal(poll_with(&tick, &probe), POLL_PENDING);
-        turn(0);
-        turn(1000000); /* and this turn ends after a millisecond */
-        assert_in_range(last_wait_ns(), 1, 1000000);
-        assert_int_equal(probe.wakes, 0);
+        is_not_due(&longest.base, &probe);
+        is_not_due(&until.base, &probe);
+        is_not_due(&tick.base, &probe);
         assert_in_range(longest.timer.deadline, INT64_MAX - 1, INT64_MAX);
-        future_drop(&longest.base);
-        future_drop(&until.base);
-        future_drop(&tick.base);
     }
-    assert_int_equal(probe.held, 0);
 }
 
 static void test_the_longest_durations(void **state)
