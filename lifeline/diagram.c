@@ -30,8 +30,16 @@ struct row *say(struct builder *b, enum row_style style, int from, int to, const
     struct row *row = wanted ? row_add(b) : &b->nowhere;
     va_list args;
 
-    *row = (struct row){.kind = ROW_MESSAGE, .style = style, .from = from, .to = to, .opens = NOBODY,
-                        .closes = NOBODY, .thread = b->ev->thread, .fd = -1, .event = b->at, .time = b->ev->time,
+    *row = (struct row){.kind = ROW_MESSAGE,
+                        .style = style,
+                        .from = from,
+                        .to = to,
+                        .opens = NOBODY,
+                        .closes = NOBODY,
+                        .thread = b->ev->thread,
+                        .fd = -1,
+                        .event = b->at,
+                        .time = b->ev->time,
                         .text = ""};
     if (!wanted)
         return row;
@@ -77,8 +85,8 @@ struct frame *frame_push(struct builder *b, enum frame_kind kind, int actor)
     struct thread_state *t = b->thread;
 
     t->frames = memory_more(t->frames, t->depth, sizeof *t->frames);
-    t->frames[t->depth] = (struct frame){.kind = kind, .actor = actor, .begin = b->at, .row = NO_EVENT,
-                                         .shown = b->shown};
+    t->frames[t->depth] = (struct frame){
+        .kind = kind, .actor = actor, .begin = b->at, .row = NO_EVENT, .shown = b->shown};
     return &t->frames[t->depth++];
 }
 
@@ -141,8 +149,8 @@ static bool idle_wanted(struct builder *b)
     case TRACE_PARK_BEGIN:
         return wakes_before(b, TRACE_PARK_END);
     default: /* an empty queue matters where it is the reason to sleep */
-        return next != NO_EVENT && (b->rec->events[next].kind == TRACE_TURN_BEGIN ||
-                                    b->rec->events[next].kind == TRACE_PARK_BEGIN) &&
+        return next != NO_EVENT &&
+               (b->rec->events[next].kind == TRACE_TURN_BEGIN || b->rec->events[next].kind == TRACE_PARK_BEGIN) &&
                wakes_before(b, TRACE_TASK_POLL_BEGIN);
     }
 }
@@ -274,7 +282,8 @@ static const char *ordinal_poll(struct builder *b, uint64_t poll)
 {
     static const char *const words[] = {"", "first", "second", "third", "fourth", "fifth"};
 
-    return poll < 6 ? pool_format(&b->d->pool, "%s poll", words[poll]) : pool_format(&b->d->pool, "poll %" PRIu64, poll);
+    return poll < 6 ? pool_format(&b->d->pool, "%s poll", words[poll])
+                    : pool_format(&b->d->pool, "poll %" PRIu64, poll);
 }
 
 static void tell_poll_begin(struct builder *b)
@@ -390,8 +399,8 @@ static void tell_wake(struct builder *b)
         if (top)
             top->wakes++;
         struct row *row = say(b, STYLE_WAKE, now, actor_task(b, b->ev->task), "wake task %" PRIu32, b->ev->task);
-        step_mark(row, 10, b->ev->task, pool_format(&b->d->pool, "%s wakes the task",
-                                                    top ? "the reactor" : b->d->actors[now].name));
+        step_mark(row, 10, b->ev->task,
+                  pool_format(&b->d->pool, "%s wakes the task", top ? "the reactor" : b->d->actors[now].name));
         frame_push(b, FRAME_WAKE, now)->task = b->ev->task;
         return;
     }
@@ -500,7 +509,10 @@ static void tell_register(struct builder *b)
     bool known = frame_pop(b, FRAME_REGISTER, &frame);
     int64_t result = (int64_t)b->ev->b;
     const char *error = result < 0 && result > -4096 ? strerrorname_np((int)-result) : NULL;
-    struct row *row = say(b, STYLE_REPLY, actor_reactor(b), actor_now(b), "%s", error ? error : result ? "error" : "ok");
+    struct row *row = say(b, STYLE_REPLY, actor_reactor(b), actor_now(b), "%s",
+                          error    ? error
+                          : result ? "error"
+                                   : "ok");
     if (known)
         row_closes(row);
 }
@@ -516,6 +528,8 @@ static const char *turn_limit(struct builder *b)
 
     if ((int64_t)b->ev->b < 0)
         return "no limit";
+    if (b->ev->b == 0)
+        return "no wait";
     return pool_format(&b->d->pool, "%s", describe_time(b->ev->b, text, sizeof text));
 }
 
@@ -547,8 +561,8 @@ static void tell_timer(struct builder *b)
     uint64_t now = b->rec->start_ns + b->ev->time, deadline = b->ev->b;
 
     if (b->ev->kind == TRACE_TIMER_ADD)
-        say(b, STYLE_CALL, actor_now(b), reactor, "timer %" PRIu32 ": %s%s", b->ev->a, deadline > now ? "in " : "due now",
-            deadline > now ? describe_time(deadline - now, text, sizeof text) : "");
+        say(b, STYLE_CALL, actor_now(b), reactor, "timer %" PRIu32 ": %s%s", b->ev->a,
+            deadline > now ? "in " : "due now", deadline > now ? describe_time(deadline - now, text, sizeof text) : "");
     else if (b->ev->kind == TRACE_TIMER_FIRE)
         say(b, STYLE_CALL, reactor, reactor, "timer %" PRIu32 " is due", b->ev->a);
     else
@@ -690,6 +704,7 @@ static void builder_free(struct builder *b)
 
 static const char *build_title(struct builder *b)
 {
+    char number[GROUPED_SIZE];
     struct diagram *d = b->d;
     const char *program = pool_clean(&d->pool, file_base(b->rec->program));
 
@@ -699,8 +714,9 @@ static const char *build_title(struct builder *b)
     const char *task = pool_format(&d->pool, type[0] ? "task %" PRIu32 " (%s)" : "task %" PRIu32, d->focus, type);
     if (b->rec->tasks == 1 || b->options->task_count == 1)
         return pool_format(&d->pool, "%s: lifecycle of %s", program, task);
-    return pool_format(&d->pool, "%s: %zu tasks; the steps are those of %s", program,
-                       b->options->task_count ? b->options->task_count : b->rec->task_types.used, task);
+    size_t tasks = b->options->task_count ? b->options->task_count : b->rec->task_types.used;
+    return pool_format(&d->pool, "%s: %s tasks; the steps are those of %s", program, format_grouped(tasks, number),
+                       task);
 }
 
 /* What was asked for, if that was not everything. */

@@ -9,16 +9,16 @@
 #include "recording.h"
 
 enum actor_kind { /* in the order of the columns, from left to right */
-    ACTOR_USER,
-    ACTOR_FUTURE,
-    ACTOR_TASK,
-    ACTOR_QUEUE,
-    ACTOR_EXECUTOR,
-    ACTOR_REACTOR,
-    ACTOR_HELPER, /* a thread that is neither the main one nor a worker */
-    ACTOR_KERNEL,
-    ACTOR_PEER,
-    ACTOR_KINDS
+                  ACTOR_USER,
+                  ACTOR_FUTURE,
+                  ACTOR_TASK,
+                  ACTOR_QUEUE,
+                  ACTOR_EXECUTOR,
+                  ACTOR_REACTOR,
+                  ACTOR_HELPER, /* a thread that is neither the main one nor a worker */
+                  ACTOR_KERNEL,
+                  ACTOR_PEER,
+                  ACTOR_KINDS
 };
 
 struct actor {
@@ -31,16 +31,16 @@ struct actor {
 };
 
 #define ACTOR_ALL UINT64_MAX
-#define NOBODY (-1)
+#define NOBODY    (-1)
 
 enum row_kind {
     ROW_MESSAGE,
-    ROW_NOTE,     /* a remark of the program, at `from` */
-    ROW_BAND,     /* a phase begins; text is its title */
-    ROW_LOOP,     /* the rows up to ROW_LOOP_END were seen `repeat` times */
+    ROW_NOTE, /* a remark of the program, at `from` */
+    ROW_BAND, /* a phase begins; text is its title */
+    ROW_LOOP, /* the rows up to ROW_LOOP_END were seen `repeat` times */
     ROW_LOOP_END,
-    ROW_SILENT,   /* takes no room: a bar opens or closes where rows are left out */
-    ROW_OMITTED,  /* `repeat` messages are left out here; text says so */
+    ROW_SILENT,  /* takes no room: a bar opens or closes where rows are left out */
+    ROW_OMITTED, /* `repeat` messages are left out here; text says so */
 };
 
 enum row_style { STYLE_CALL, STYLE_REPLY, STYLE_WAKE, STYLE_INFERRED };
@@ -60,9 +60,9 @@ struct row {
     uint32_t task;     /* of which task the step is; what a wake is for */
     const char *title; /* of the step */
     const char *text;
-    size_t event;      /* index in the recording */
-    uint64_t time;     /* of the event */
-    uint64_t number;   /* of the message, from 1, in the whole diagram */
+    size_t event;    /* index in the recording */
+    uint64_t time;   /* of the event */
+    uint64_t number; /* of the message, from 1, in the whole diagram */
     uint64_t repeat;
 };
 
@@ -73,13 +73,13 @@ struct diagram {
     size_t actor_count;
     struct row *rows;
     size_t row_count;
-    uint64_t messages;     /* rows of that kind, before anything was folded or left out */
-    uint64_t not_drawn;    /* events of the shown tasks that have no arrow of their own (clones of wakers, ...) */
-    uint64_t unknown;      /* events of kinds this version does not know */
-    uint32_t focus;        /* the task whose steps are numbered, or 0 */
-    uint64_t first, last;  /* time of the first and of the last event */
+    uint64_t messages;    /* rows of that kind, before anything was folded or left out */
+    uint64_t not_drawn;   /* events of the shown tasks that have no arrow of their own (clones of wakers, ...) */
+    uint64_t unknown;     /* events of kinds this version does not know */
+    uint32_t focus;       /* the task whose steps are numbered, or 0 */
+    uint64_t first, last; /* time of the first and of the last event */
     const char *title;
-    const char *part;      /* which part of the recording is shown; NULL: all of it */
+    const char *part; /* which part of the recording is shown; NULL: all of it */
 };
 
 struct diagram_options {

@@ -53,11 +53,15 @@ static int actor_alone(struct diagram *d, enum actor_kind kind, const char *name
     return found != NOBODY ? found : actor_add(d, (struct actor){kind, 0, name, short_name, detail, false});
 }
 
-static int actor_crowd(struct diagram *d, enum actor_kind kind, const char *name, const char *short_name)
+static int actor_crowd(struct diagram *d, enum actor_kind kind, const char *name, const char *short_name, size_t count)
 {
+    char number[GROUPED_SIZE];
     int found = actor_find(d, kind, ACTOR_ALL);
 
-    return found != NOBODY ? found : actor_add(d, (struct actor){kind, ACTOR_ALL, name, short_name, "", false});
+    if (found != NOBODY)
+        return found;
+    const char *detail = pool_format(&d->pool, "%s of them", format_grouped(count, number));
+    return actor_add(d, (struct actor){kind, ACTOR_ALL, name, short_name, detail, false});
 }
 
 static const char *thread_name(const struct builder *b, uint64_t thread)
@@ -81,7 +85,7 @@ int actor_helper(struct builder *b, uint64_t thread)
     if (thread == 0 || thread > b->rec->threads)
         return NOBODY;
     if (b->survey.helper_actors > MANY && thread != 1)
-        return actor_crowd(d, ACTOR_HELPER, "Threads", "thrds");
+        return actor_crowd(d, ACTOR_HELPER, "Threads", "thrds", b->survey.helper_actors);
     enum actor_kind kind = thread == 1 ? ACTOR_USER : ACTOR_HELPER;
     int found = actor_find(d, kind, thread);
     if (found != NOBODY)
@@ -113,7 +117,7 @@ static int actor_of_thread(struct builder *b, enum actor_kind kind, const char *
     if (count > 1) {
         actor.short_name = pool_format(&d->pool, "%.2s%u", short_name, worker ? worker : thread);
         actor.name = worker ? pool_format(&d->pool, "%s %u", what, worker)
-                   : name   ? pool_format(&d->pool, "%s (%s)", what, name)
+                     : name ? pool_format(&d->pool, "%s (%s)", what, name)
                             : pool_format(&d->pool, "%s (thread %u)", what, thread);
     }
     return actor_add(d, actor);
@@ -124,7 +128,7 @@ int actor_executor(struct builder *b)
     size_t count = b->survey.executors;
 
     if (count > MANY)
-        return actor_crowd(b->d, ACTOR_EXECUTOR, "Executors", "exec");
+        return actor_crowd(b->d, ACTOR_EXECUTOR, "Executors", "exec", count);
     if (!b->survey.executes[b->ev->thread] && count > 0) { /* a call from outside: to the first there is */
         for (size_t i = 0; i < b->d->actor_count; i++)
             if (b->d->actors[i].kind == ACTOR_EXECUTOR)
@@ -138,7 +142,7 @@ int actor_reactor(struct builder *b)
     size_t count = b->survey.reactors;
 
     if (count > MANY)
-        return actor_crowd(b->d, ACTOR_REACTOR, "Reactors", "react");
+        return actor_crowd(b->d, ACTOR_REACTOR, "Reactors", "react", count);
     if (!b->survey.turns[b->ev->thread] && count > 0) {
         for (size_t i = 0; i < b->d->actor_count; i++)
             if (b->d->actors[i].kind == ACTOR_REACTOR)
@@ -162,7 +166,8 @@ int actor_task(struct builder *b, uint32_t task)
     struct diagram *d = b->d;
 
     if (many_tasks(b))
-        return actor_crowd(d, ACTOR_TASK, "Tasks", "tasks");
+        return actor_crowd(d, ACTOR_TASK, "Tasks", "tasks",
+                           b->options->task_count ? b->options->task_count : b->rec->task_types.used);
     int found = actor_find(d, ACTOR_TASK, task);
     if (found != NOBODY)
         return found;
@@ -180,7 +185,7 @@ int actor_future(struct builder *b, uint64_t number)
     if (!column)
         return f && f->task ? actor_task(b, f->task) : NOBODY;
     if (b->survey.future_actors > MANY)
-        return actor_crowd(d, ACTOR_FUTURE, "Futures", "futs");
+        return actor_crowd(d, ACTOR_FUTURE, "Futures", "futs", b->survey.future_actors);
     int found = actor_find(d, ACTOR_FUTURE, column);
     if (found != NOBODY)
         return found;

@@ -8,7 +8,7 @@ static const char *run_title(struct builder *b)
 {
     struct band_state *band = &b->band;
     struct pool *pool = &b->d->pool;
-    const char *end = band->polls == 0              ? ""
+    const char *end = band->polls == 0               ? ""
                       : band->pending == band->polls ? " and suspension"
                       : band->last_ready             ? " and completion"
                                                      : "";
@@ -23,7 +23,9 @@ static const char *band_title(struct builder *b)
 {
     switch (b->band.kind) {
     case BAND_SETUP:
-        return b->band.runtimes == 0 ? "spawn" : b->band.spawns ? "setup and spawn" : "setup";
+        if (b->band.runtimes == 0)
+            return b->band.spawns ? "spawn" : "the program";
+        return b->band.spawns ? "setup and spawn" : "setup";
     case BAND_RUN:
         return run_title(b);
     case BAND_WAIT:
@@ -74,8 +76,8 @@ static void band_enter(struct builder *b, enum band_kind kind)
     struct row *row = say(b, STYLE_CALL, NOBODY, NOBODY, "%s", "");
     row->kind = ROW_BAND;
     row->number = band->number + 1;
-    *band = (struct band_state){.kind = kind, .row = row_index(b, row), .number = band->number + 1,
-                                .runs = band->runs + (kind == BAND_RUN)};
+    *band = (struct band_state){
+        .kind = kind, .row = row_index(b, row), .number = band->number + 1, .runs = band->runs + (kind == BAND_RUN)};
 }
 
 static void life_set(struct builder *b, enum task_life life)

@@ -5,7 +5,17 @@
 #include "diagram.h"
 #include "diagram_survey.h"
 
-enum frame_kind { FRAME_RUN, FRAME_POLL, FRAME_FUTURE, FRAME_TURN, FRAME_PARK, FRAME_REGISTER, FRAME_WAKE, FRAME_CALL, FRAME_BRIEF_CALL };
+enum frame_kind {
+    FRAME_RUN,
+    FRAME_POLL,
+    FRAME_FUTURE,
+    FRAME_TURN,
+    FRAME_PARK,
+    FRAME_REGISTER,
+    FRAME_WAKE,
+    FRAME_CALL,
+    FRAME_BRIEF_CALL
+};
 
 struct frame { /* what a thread is in the middle of */
     enum frame_kind kind;
@@ -28,8 +38,9 @@ struct band_state {
     enum band_kind kind;
     size_t row;      /* NO_EVENT: none is open */
     uint64_t number; /* of bands so far */
-    unsigned runs, runtimes, spawns, polls, pending, events; /* runs of the whole diagram; the others since the band began */
-    bool woken;      /* the band began with a wake */
+    unsigned runs, runtimes, spawns, polls, pending,
+        events; /* runs of the whole diagram; the others since the band began */
+    bool woken; /* the band began with a wake */
     bool last_ready;
 };
 
@@ -43,19 +54,19 @@ struct builder {
     struct thread_state *threads; /* [threads + 1] */
     struct thread_state *thread;  /* of the present event */
     const struct event *ev;
-    size_t at; /* its index */
+    size_t at;  /* its index */
     bool shown; /* whether rows of it are wanted */
     struct band_state band;
-    uint8_t *life;        /* [task_count]: enum task_life */
-    uint32_t *polls;      /* [task_count]: polls that began so far */
-    bool *queued;         /* [task_count]: pushed since its last poll began */
+    uint8_t *life;              /* [task_count]: enum task_life */
+    uint32_t *polls;            /* [task_count]: polls that began so far */
+    bool *queued;               /* [task_count]: pushed since its last poll began */
     uint64_t runnable, waiting; /* how many of the shown tasks are so */
-    uint16_t *fd_heard;   /* [SURVEY_MAX_FD]: 1 once something is known to have come in on it */
-    struct row nowhere;   /* what say() returns for a row that is not wanted */
+    uint16_t *fd_heard;         /* [SURVEY_MAX_FD]: 1 once something is known to have come in on it */
+    struct row nowhere;         /* what say() returns for a row that is not wanted */
 };
 
 /* Participants. Each returns the index of its actor, which it makes when it is first asked for. */
-int actor_user(struct builder *b);  /* the present thread outside of any executor */
+int actor_user(struct builder *b); /* the present thread outside of any executor */
 int actor_executor(struct builder *b);
 int actor_reactor(struct builder *b);
 int actor_task(struct builder *b, uint32_t task);
@@ -64,7 +75,7 @@ int actor_queue(struct builder *b, uint64_t number);
 int actor_kernel(struct builder *b);
 int actor_peer(struct builder *b);
 int actor_helper(struct builder *b, uint64_t thread); /* NOBODY if there is no such thread */
-int actor_now(struct builder *b); /* who acts in the present thread at this moment */
+int actor_now(struct builder *b);                     /* who acts in the present thread at this moment */
 
 /* Notes the source file of the present event as where this actor is at home, unless one is known already. */
 void actor_lives_here(struct builder *b, int actor);
@@ -77,7 +88,7 @@ const char *type_name(const struct builder *b, uint16_t type);
 
 /* Frames of the present thread. */
 struct frame *frame_push(struct builder *b, enum frame_kind kind, int actor);
-struct frame *frame_top(struct builder *b); /* NULL: none */
+struct frame *frame_top(struct builder *b);                        /* NULL: none */
 struct frame *frame_find(struct builder *b, enum frame_kind kind); /* the innermost of that kind, or NULL */
 
 /* Takes off the innermost frame of that kind, and what was left open inside it. False: there is none. */

@@ -36,7 +36,7 @@ static const char *ctl_operation(int32_t operation)
 
 static const char *wait_limit(struct builder *b, int32_t us)
 {
-    return us < 0 ? "no limit" : duration(b, (uint64_t)us * 1000);
+    return us < 0 ? "no limit" : us == 0 ? "no wait" : duration(b, (uint64_t)us * 1000);
 }
 
 static const char *call_text(struct builder *b)
@@ -105,7 +105,7 @@ static const char *wait_result(struct builder *b, int64_t count)
     int named = 0;
 
     if (count == 0)
-        return "0: time is up";
+        return "no events";
     for (size_t i = next_ready(b, b->at); i != NO_EVENT && named < EVENTS_NAMED; i = next_ready(b, i), named++) {
         const struct event *ready = &b->rec->events[i];
         list = pool_format(&b->d->pool, "%s%sfd %" PRIu32 ",%s", list, named ? "; " : "", ready->a,

@@ -99,7 +99,7 @@ enum {
     LONGEST_ROUND = 4096, /* rows */
     ROUND_GUESSES = 8,    /* how many lengths are tried at each row */
     FEWEST_ROUNDS = 3,
-    LEAST_SAVED = 12,     /* rows: less is not worth the reader's attention */
+    LEAST_SAVED = 12, /* rows: less is not worth the reader's attention */
 };
 
 #define HASH_STEP 0x9e3779b97f4a7c15u
@@ -138,7 +138,8 @@ static uint64_t text_key(const char *text, bool crowd)
 
 static uint64_t row_key(const struct row *row, bool crowd)
 {
-    uint64_t hash = hash_mix((uint64_t)row->kind << 8 | (uint64_t)row->style, (uint64_t)row->from << 32 | (uint32_t)row->to);
+    uint64_t hash = hash_mix((uint64_t)row->kind << 8 | (uint64_t)row->style,
+                             (uint64_t)row->from << 32 | (uint32_t)row->to);
 
     hash = hash_mix(hash, (uint64_t)(uint32_t)row->opens << 32 | (uint32_t)row->closes);
     return hash_mix(hash, text_key(row->text, crowd));
@@ -303,8 +304,9 @@ static size_t row_after(const struct diagram *d, uint64_t messages)
     return i;
 }
 
-/* Follows the rows that are left out; what they change about bars and phases is told in silence. */
-static void rows_omit(struct rows *to, const struct diagram *d, size_t from, size_t until)
+/* A row that stands for those that are left out. What they change about bars and phases is told in silence: bars that
+ * end in there end before it, those that begin begin after it. */
+static void rows_omit(struct rows *to, const struct diagram *d, const struct row *gap, size_t from, size_t until)
 {
     struct open_bars before = {NULL, 0}, after = {NULL, 0};
     const struct row *band = NULL;
@@ -317,17 +319,26 @@ static void rows_omit(struct rows *to, const struct diagram *d, size_t from, siz
             band = i < from ? NULL : &d->rows[i];
     }
     size_t same = 0;
-    while (same < before.count && same < after.count &&
-           before.bars[same].actor == after.bars[same].actor && before.bars[same].thread == after.bars[same].thread)
+    while (same < before.count && same < after.count && before.bars[same].actor == after.bars[same].actor &&
+           before.bars[same].thread == after.bars[same].thread)
         same++;
     for (size_t i = before.count; i > same; i--)
         rows_silent(to, &d->rows[from], &before.bars[i - 1], false);
+    rows_add(to, gap);
     for (size_t i = same; i < after.count; i++)
         rows_silent(to, &d->rows[until], &after.bars[i], true);
     if (band && d->rows[until].kind != ROW_BAND)
         rows_add(to, band);
     free(before.bars);
     free(after.bars);
+}
+
+/* The number of the first message from this row on. */
+static uint64_t message_at(const struct diagram *d, size_t row)
+{
+    while (row < d->row_count && d->rows[row].kind != ROW_MESSAGE)
+        row++;
+    return row < d->row_count ? d->rows[row].number : d->messages + 1;
 }
 
 void diagram_shorten(struct diagram *d, uint64_t head, uint64_t tail)
@@ -341,13 +352,13 @@ void diagram_shorten(struct diagram *d, uint64_t head, uint64_t tail)
     size_t from = row_after(d, head), until = row_after(d, drawn - tail);
     for (size_t i = 0; i < from; i++)
         rows_add(&kept, &d->rows[i]);
-    struct row *gap = rows_add(&kept, &d->rows[from]);
-    gap->kind = ROW_OMITTED;
-    gap->repeat = drawn - head - tail;
-    gap->step = 0;
-    gap->opens = gap->closes = NOBODY;
-    gap->text = pool_format(&d->pool, "%s more messages are left out here", format_grouped(gap->repeat, number));
-    rows_omit(&kept, d, from, until);
+    struct row gap = d->rows[from];
+    gap.kind = ROW_OMITTED;
+    gap.repeat = message_at(d, until) - message_at(d, from);
+    gap.step = 0;
+    gap.opens = gap.closes = NOBODY;
+    gap.text = pool_format(&d->pool, "%s more messages are left out here", format_grouped(gap.repeat, number));
+    rows_omit(&kept, d, &gap, from, until);
     for (size_t i = until; i < d->row_count; i++)
         rows_add(&kept, &d->rows[i]);
     rows_replace(d, &kept);

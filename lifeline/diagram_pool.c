@@ -68,9 +68,11 @@ void pool_free(struct pool *pool)
 /* The length of the valid UTF-8 letter at the start of a text, or 0. */
 static size_t letter_length(const unsigned char *c)
 {
-    size_t length = c[0] < 0x80 ? 1 : c[0] >= 0xc2 && c[0] < 0xe0 ? 2 : (c[0] & 0xf0) == 0xe0 ? 3
-                    : c[0] >= 0xf0 && c[0] < 0xf5                ? 4
-                                                                 : 0;
+    size_t length = c[0] < 0x80                   ? 1
+                    : c[0] >= 0xc2 && c[0] < 0xe0 ? 2
+                    : (c[0] & 0xf0) == 0xe0       ? 3
+                    : c[0] >= 0xf0 && c[0] < 0xf5 ? 4
+                                                  : 0;
 
     for (size_t i = 1; i < length; i++)
         if ((c[i] & 0xc0) != 0x80)

@@ -11,7 +11,7 @@ enum {
     STEP_EVENT = 9,
     STEP_WAKE = 10,
     FAR_BACK = 1000, /* events: what caused a wake is nearer than that */
-    CANDIDATES = 64 /* tasks that compete for the focus: the first that take any step */
+    CANDIDATES = 64  /* tasks that compete for the focus: the first that take any step */
 };
 
 static const char *const explained[DIAGRAM_STEPS + 1] = {

@@ -41,7 +41,8 @@ static void survey_count_futures(struct survey *s, const struct recording *rec)
 {
     for (size_t i = 0; i < rec->count; i++) {
         const struct event *ev = &rec->events[i];
-        bool names_future = (ev->kind >= TRACE_FUTURE_NEW && ev->kind <= TRACE_FUTURE_DROP) || ev->kind == TRACE_TASK_SPAWN;
+        bool names_future = (ev->kind >= TRACE_FUTURE_NEW && ev->kind <= TRACE_FUTURE_DROP) ||
+                            ev->kind == TRACE_TASK_SPAWN;
         if (names_future && ev->b <= rec->count && ev->b >= s->future_count)
             s->future_count = ev->b + 1;
     }
@@ -161,7 +162,7 @@ static void survey_forwards(struct survey *s, const struct recording *rec)
     }
 }
 
-struct upcoming { /* while going backwards: what comes next */
+struct upcoming {     /* while going backwards: what comes next */
     size_t *event;    /* [threads + 1]: any event of that thread */
     size_t *call_end; /* [threads + 1]: the end of a system call */
     size_t *input;    /* [SURVEY_MAX_FD]: a call that takes bytes or a connection from this descriptor */

@@ -5,7 +5,7 @@
 #include "map.h"
 #include "recording.h"
 
-#define NO_EVENT SIZE_MAX
+#define NO_EVENT      SIZE_MAX
 #define SURVEY_MAX_FD 65536 /* descriptors above are not followed */
 #define SURVEY_QUEUES 64    /* nor are queues with higher numbers */
 
@@ -18,19 +18,19 @@ struct survey_future {
 struct survey {
     struct survey_future *futures; /* [future_count], by number */
     size_t future_count;
-    size_t future_actors;          /* how many of them get a column of their own */
-    bool nested;                   /* only roots do: there are too many for all */
-    size_t helper_actors; /* threads that are neither first nor executors */
+    size_t future_actors;       /* how many of them get a column of their own */
+    bool nested;                /* only roots do: there are too many for all */
+    size_t helper_actors;       /* threads that are neither first nor executors */
     size_t executors, reactors; /* threads that run one */
-    uint16_t *task_types; /* [task_count]: site of the future's type */
-    size_t task_count;    /* highest number that is followed, and 1 */
-    bool *executes;       /* [threads + 1]: the thread runs an executor */
-    bool *turns;          /* [threads + 1]: the thread runs a reactor */
-    bool *runs, *forwards; /* [SURVEY_QUEUES]: what is popped there is polled; is only moved to another queue */
-    struct map helpers;   /* number of a TRACE_SOURCE_THREAD -> the thread that let go of its waker */
-    bool *is_eventfd;     /* [SURVEY_MAX_FD] */
-    size_t *next;         /* [count]: the same thread's next event, or NO_EVENT */
-    size_t *ahead;        /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
+    uint16_t *task_types;       /* [task_count]: site of the future's type */
+    size_t task_count;          /* highest number that is followed, and 1 */
+    bool *executes;             /* [threads + 1]: the thread runs an executor */
+    bool *turns;                /* [threads + 1]: the thread runs a reactor */
+    bool *runs, *forwards;      /* [SURVEY_QUEUES]: what is popped there is polled; is only moved to another queue */
+    struct map helpers;         /* number of a TRACE_SOURCE_THREAD -> the thread that let go of its waker */
+    bool *is_eventfd;           /* [SURVEY_MAX_FD] */
+    size_t *next;               /* [count]: the same thread's next event, or NO_EVENT */
+    size_t *ahead; /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
                              it (its SYSCALL_BEGIN); else NO_EVENT */
     bool has_tasks;
 };

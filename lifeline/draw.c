@@ -29,20 +29,30 @@ static const char help[] =
     "  --source PREFIX   what the links to source lines begin with\n"
     "  --page N          only page N of a big diagram, and nothing of it left out\n"
     "\n"
-    "What repeats is drawn once and marked with how often it came. A diagram of several pages becomes FILE-1, FILE-2 ...\n"
+    "What repeats is drawn once and marked with how often it came. A diagram of several pages becomes FILE-1, FILE-2 "
+    "...\n"
     "\n"
     "examples:\n"
     "  lifeline draw run.trace\n"
     "  lifeline draw run.trace -o run.svg --stage-notes --source https://example.org/repo/blob/main/\n"
     "  lifeline draw run.trace -T mermaid --task 3 --from 10ms --to 20ms\n";
 
-enum format { FORMAT_NONE, FORMAT_SVG, FORMAT_PNG, FORMAT_PDF, FORMAT_DOT, FORMAT_MERMAID, FORMAT_TEXT, FORMAT_PERFETTO,
-              FORMAT_HTML };
+enum format {
+    FORMAT_NONE,
+    FORMAT_SVG,
+    FORMAT_PNG,
+    FORMAT_PDF,
+    FORMAT_DOT,
+    FORMAT_MERMAID,
+    FORMAT_TEXT,
+    FORMAT_PERFETTO,
+    FORMAT_HTML
+};
 
 static const struct {
     const char *name, *ending;
-    unsigned page;           /* messages on a page */
-    unsigned head, tail;     /* messages of an overview; none: never shortened here */
+    unsigned page;       /* messages on a page */
+    unsigned head, tail; /* messages of an overview; none: never shortened here */
     bool binary;
 } formats[] = {
     [FORMAT_SVG] = {"svg", ".svg", 1000, 150, 50, false},
@@ -282,8 +292,8 @@ static int draw_pages(const struct draw *draw, const struct diagram *d)
     if (draw->page > count) {
         status = (unsigned)no_such_page(draw, count);
     } else if (count > 1 && !draw->page && !draw->output) {
-        status = (unsigned)options_bad("draw", "this diagram has %u pages: name a file with -o, or one page with --page",
-                                       count);
+        status = (unsigned)options_bad(
+            "draw", "this diagram has %u pages: name a file with -o, or one page with --page", count);
     } else {
         columns_make(&columns, d, draw->notes);
         for (unsigned i = 0; i < count && !status; i++)
@@ -340,8 +350,10 @@ static void say_what_is_missing(const struct diagram *d)
 {
     char number[GROUPED_SIZE];
 
-    fprintf(stderr, "lifeline: %s messages in this recording: this is an overview, with repeats folded and the "
-                    "middle left out; --task, --from, --to or --page show the rest\n", format_grouped(d->messages, number));
+    fprintf(stderr,
+            "lifeline: %s messages in this recording: this is an overview, with repeats folded and the "
+            "middle left out; --task, --from, --to or --page show the rest\n",
+            format_grouped(d->messages, number));
 }
 
 static void diagram_fit(struct diagram *d, const struct draw *draw, unsigned shrink)

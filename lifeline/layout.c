@@ -24,23 +24,23 @@ struct pen { /* where we are on the page */
     struct open_bar *open;
     size_t open_count;
     unsigned explained; /* bit n: step n has had its note on this page */
-    double band_top;  /* of the band that is open, or < 0 */
+    double band_top;    /* of the band that is open, or < 0 */
     int band_colour;
-    double loop_top;  /* of the loop that is open */
+    double loop_top;        /* of the loop that is open */
     const struct row *loop; /* NULL: none */
     uint64_t last_time;
-    bool first;       /* no message yet */
+    bool first; /* no message yet */
 };
 
-#define ADD(l, name)                                                                                                  \
+#define ADD(l, name)                                                                                                   \
     (*((l)->name = memory_more((l)->name, (l)->name##_count, sizeof *(l)->name), &(l)->name[(l)->name##_count++]))
 
 /* ---- texts ---- */
 
 static struct laid_text text_at(const char *text, double size, bool bold, double x, double middle)
 {
-    return (struct laid_text){{x, middle - size * 0.6, text_width(text, size, bold), size * 1.2},
-                              text, size, bold, INK_TEXT, NO_ROW};
+    return (struct laid_text){
+        {x, middle - size * 0.6, text_width(text, size, bold), size * 1.2}, text, size, bold, INK_TEXT, NO_ROW};
 }
 
 static struct laid_text *text_left(struct layout *l, const char *text, double size, bool bold, double x, double middle)
@@ -130,8 +130,8 @@ static void band_end(struct pen *p)
     if (p->band_top < 0)
         return;
     p->y += BAND_FOOT;
-    ADD(p->l, bands) = (struct laid_band){{PAGE_MARGIN, p->band_top, p->c->width - 2 * PAGE_MARGIN,
-                                           p->y - p->band_top}, p->band_colour};
+    ADD(p->l, bands) = (struct laid_band){{PAGE_MARGIN, p->band_top, p->c->width - 2 * PAGE_MARGIN, p->y - p->band_top},
+                                          p->band_colour};
     p->band_top = -1;
     p->y += BAND_GAP;
 }
@@ -173,8 +173,8 @@ static void loop_begin(struct pen *p, const struct row *row)
 
 static enum ink style_ink(enum row_style style)
 {
-    static const enum ink inks[] = {[STYLE_CALL] = INK_TEXT, [STYLE_REPLY] = INK_REPLY, [STYLE_WAKE] = INK_WAKE,
-                                    [STYLE_INFERRED] = INK_INFERRED};
+    static const enum ink inks[] = {
+        [STYLE_CALL] = INK_TEXT, [STYLE_REPLY] = INK_REPLY, [STYLE_WAKE] = INK_WAKE, [STYLE_INFERRED] = INK_INFERRED};
 
     return inks[style];
 }
@@ -248,8 +248,8 @@ static void step_draw(struct pen *p, const struct row *row, double y)
     if (!p->c->notes || p->explained & 1u << row->step)
         return;
     p->explained |= 1u << row->step;
-    const char *text = text_wrapped(&l->pool, diagram_step_explained(row->step), RAIL_NOTE_WIDTH - 12,
-                                    LAYOUT_NOTE_SIZE, &lines);
+    const char *text = text_wrapped(&l->pool, diagram_step_explained(row->step), RAIL_NOTE_WIDTH - 12, LAYOUT_NOTE_SIZE,
+                                    &lines);
     ADD(l, notes) = (struct laid_note){{x + 20, y + 9, RAIL_NOTE_WIDTH, lines * LAYOUT_NOTE_LEADING + 6}, text};
 }
 
@@ -494,7 +494,8 @@ static void footer_line(struct pen *p, const char *text, enum ink ink)
     while (lines-- > 0) {
         size_t length = strcspn(wrapped, "\n");
         text_left(p->l, pool_format(&p->l->pool, "%.*s", (int)length, wrapped), FOOTER_SIZE, ink == INK_ALERT,
-                  PAGE_MARGIN + 8, p->y)->ink = ink;
+                  PAGE_MARGIN + 8, p->y)
+            ->ink = ink;
         wrapped += length + (wrapped[length] == '\n');
         p->y += 12;
     }

@@ -71,14 +71,14 @@ struct laid_arrow {
     struct laid_text label;
 };
 
-#define LAYOUT_SELF_WIDTH 26.0
-#define LAYOUT_SELF_DROP 13.0
-#define LAYOUT_NUMBER_SIZE 8.5
-#define LAYOUT_NOTE_SIZE 9.0
+#define LAYOUT_SELF_WIDTH   26.0
+#define LAYOUT_SELF_DROP    13.0
+#define LAYOUT_NUMBER_SIZE  8.5
+#define LAYOUT_NOTE_SIZE    9.0
 #define LAYOUT_NOTE_LEADING 11.0
 
-#define LAYOUT_ARRAY(type, name)                                                                                      \
-    struct type *name;                                                                                                \
+#define LAYOUT_ARRAY(type, name)                                                                                       \
+    struct type *name;                                                                                                 \
     size_t name##_count;
 
 struct layout {
@@ -93,15 +93,15 @@ struct layout {
     LAYOUT_ARRAY(laid_badge, badges)
     LAYOUT_ARRAY(laid_pill, pills)
     LAYOUT_ARRAY(laid_text, texts)
-    LAYOUT_ARRAY(laid_arrow, arrows) /* in the order of the rows */
+    LAYOUT_ARRAY(laid_arrow, arrows)  /* in the order of the rows */
     LAYOUT_ARRAY(laid_arrow, samples) /* of the legend; row: enum row_style */
     struct pool pool;
 };
 
-struct columns { /* the same on all pages */
-    double *x;    /* [actor_count]: of the lifelines */
-    double *half; /* [actor_count]: half the width of the heads */
-    int *slots;   /* [actor_count]: most bars that are open at once */
+struct columns {                                     /* the same on all pages */
+    double *x;                                       /* [actor_count]: of the lifelines */
+    double *half;                                    /* [actor_count]: half the width of the heads */
+    int *slots;                                      /* [actor_count]: most bars that are open at once */
     double rail, number, source, left, right, width; /* x of each part, and of the right edge */
     double number_width;
     bool has_steps, notes;

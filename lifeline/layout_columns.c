@@ -80,8 +80,8 @@ double note_width(const char *wrapped)
 struct measure { /* while the columns are worked out */
     struct columns *c;
     const struct diagram *d;
-    double *gap;       /* [actor_count]: from each lifeline to the next; of the last: to the right edge */
-    int *open;         /* [actor_count]: bars that are open */
+    double *gap; /* [actor_count]: from each lifeline to the next; of the last: to the right edge */
+    int *open;   /* [actor_count]: bars that are open */
     double source, title, loop;
     struct pool scratch;
 };

@@ -13,9 +13,9 @@ int render_graphviz(const struct layout *l, const char *format, const char *sour
 int render_mermaid(const struct diagram *d, bool notes, FILE *out);
 
 struct text_options {
-    bool utf8;   /* may use lines and arrows beyond ASCII */
+    bool utf8; /* may use lines and arrows beyond ASCII */
     bool colour;
-    bool notes;  /* explain the steps */
+    bool notes; /* explain the steps */
 };
 
 /* For a terminal of 80 columns. */

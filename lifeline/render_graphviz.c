@@ -11,8 +11,26 @@
 #include <string.h>
 
 enum attribute { /* of nodes and edges; looked up once, since looking up by name costs more than drawing */
-    POS, WIDTH, HEIGHT, ID, SHAPE, STYLE, COLOR, FILLCOLOR, LABEL, FONTSIZE, FONTCOLOR, TOOLTIP, LABELTOOLTIP, URL, DIR,
-    PENWIDTH, ARROWHEAD, LP, CLASS, ATTRIBUTES
+                 POS,
+                 WIDTH,
+                 HEIGHT,
+                 ID,
+                 SHAPE,
+                 STYLE,
+                 COLOR,
+                 FILLCOLOR,
+                 LABEL,
+                 FONTSIZE,
+                 FONTCOLOR,
+                 TOOLTIP,
+                 LABELTOOLTIP,
+                 URL,
+                 DIR,
+                 PENWIDTH,
+                 ARROWHEAD,
+                 LP,
+                 CLASS,
+                 ATTRIBUTES
 };
 
 struct canvas {
@@ -47,7 +65,7 @@ static const struct colours band_colours[] = {[TINT_SETUP] = {"#bfdbfe", "#eff6f
                                               [TINT_WAKE] = {"#bbf7d0", "#f0fdf4"}};
 
 static const char *const ink_colours[] = {
-    [INK_TEXT] = "#111827", [INK_SOFT] = "#64748b",  [INK_REPLY] = "#475569", [INK_WAKE] = "#b91c1c",
+    [INK_TEXT] = "#111827",     [INK_SOFT] = "#64748b", [INK_REPLY] = "#475569", [INK_WAKE] = "#b91c1c",
     [INK_INFERRED] = "#be185d", [INK_BAND] = "#334155", [INK_ALERT] = "#b91c1c", [INK_BADGE] = "#ffffff"};
 
 struct stroke {
@@ -79,7 +97,10 @@ static const char *escaped(struct canvas *c, const char *text)
         safe = pool_format(&c->pool, "%s%.*s", safe, (int)length, text);
         if (!text[length])
             break;
-        safe = pool_format(&c->pool, "%s%s", safe, text[length] == '&' ? "&amp;" : text[length] == '\n' ? "\\n" : "\\\\");
+        safe = pool_format(&c->pool, "%s%s", safe,
+                           text[length] == '&'    ? "&amp;"
+                           : text[length] == '\n' ? "\\n"
+                                                  : "\\\\");
         length++;
     }
     return safe;
@@ -145,8 +166,8 @@ static Agedge_t *edge(struct canvas *c, const char *pos, double x, double y)
 
 static Agedge_t *plain_line(struct canvas *c, double x1, double y1, double x2, double y2)
 {
-    const char *pos = pool_format(&c->pool, "%.2f,%.2f %.2f,%.2f %.2f,%.2f %.2f,%.2f", x1, up(c, y1), x1, up(c, y1),
-                                  x2, up(c, y2), x2, up(c, y2));
+    const char *pos = pool_format(&c->pool, "%.2f,%.2f %.2f,%.2f %.2f,%.2f %.2f,%.2f", x1, up(c, y1), x1, up(c, y1), x2,
+                                  up(c, y2), x2, up(c, y2));
     Agedge_t *e = edge(c, pos, x1, y1);
 
     set(c, e, DIR, "none");
@@ -202,7 +223,8 @@ static void draw_bars(struct canvas *c)
 {
     for (size_t i = 0; i < c->l->bars_count; i++) {
         const struct laid_bar *bar = &c->l->bars[i];
-        Agnode_t *n = shape(c, "bar", i + 1, &bar->box, "box", "filled", actor_colours[c->l->d->actors[bar->actor].kind]);
+        Agnode_t *n = shape(c, "bar", i + 1, &bar->box, "box", "filled",
+                            actor_colours[c->l->d->actors[bar->actor].kind]);
         set(c, n, TOOLTIP, " ");
     }
 }
@@ -307,7 +329,8 @@ static Agedge_t *arrow(struct canvas *c, const struct laid_arrow *a, enum row_st
 static void arrow_label(struct canvas *c, Agedge_t *e, const struct laid_text *label)
 {
     set_text(c, e, LABEL, label->text);
-    set(c, e, LP, pool_format(&c->pool, "%.2f,%.2f", label->box.x + label->box.w / 2, up(c, label->box.y + label->box.h / 2)));
+    set(c, e, LP,
+        pool_format(&c->pool, "%.2f,%.2f", label->box.x + label->box.w / 2, up(c, label->box.y + label->box.h / 2)));
     set(c, e, FONTSIZE, pool_format(&c->pool, "%.1f", label->size));
     set(c, e, FONTCOLOR, ink_colours[label->ink]);
 }
@@ -343,8 +366,8 @@ static void draw_arrows(struct canvas *c)
 /* ---- the whole ---- */
 
 static const char *const attribute_names[] = {
-    "pos", "width", "height", "id", "shape", "style", "color", "fillcolor", "label", "fontsize", "fontcolor", "tooltip",
-    "labeltooltip", "URL", "dir", "penwidth", "arrowhead", "lp", "class"};
+    "pos",       "width",   "height",       "id",  "shape", "style",    "color",     "fillcolor", "label", "fontsize",
+    "fontcolor", "tooltip", "labeltooltip", "URL", "dir",   "penwidth", "arrowhead", "lp",        "class"};
 
 static void canvas_begin(struct canvas *c, const char *format)
 {
@@ -386,7 +409,9 @@ static int canvas_write(struct canvas *c, const char *format, FILE *out)
 
 int render_graphviz(const struct layout *l, const char *format, const char *source_prefix, FILE *out)
 {
-    struct canvas c = {.g = agopen("lifeline", Agdirected, NULL), .l = l, .prefix = source_prefix,
+    struct canvas c = {.g = agopen("lifeline", Agdirected, NULL),
+                       .l = l,
+                       .prefix = source_prefix,
                        .crowded = l->arrows_count > CROWDED};
 
     agseterr(AGERR); /* warnings about sizes are not for whoever asked for a picture */

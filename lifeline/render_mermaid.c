@@ -14,16 +14,18 @@ struct mermaid {
     const struct diagram *d;
     FILE *out;
     bool notes;
-    int *active;      /* [actor_count]: bars that are open; Mermaid fails when more are closed than were opened */
-    bool band, loop;  /* open */
-    uint64_t next;    /* the number that Mermaid would give to the next message */
+    int *active;     /* [actor_count]: bars that are open; Mermaid fails when more are closed than were opened */
+    bool band, loop; /* open */
+    uint64_t next;   /* the number that Mermaid would give to the next message */
     uint64_t last_time;
     bool begun;
     struct pool pool;
 };
 
-static const char *const band_tints[] = {[TINT_SETUP] = "rgb(239, 246, 255)", [TINT_RUN] = "rgb(254, 252, 232)",
-                                         [TINT_WAIT] = "rgb(255, 247, 237)", [TINT_WAKE] = "rgb(240, 253, 244)"};
+static const char *const band_tints[] = {[TINT_SETUP] = "rgb(239, 246, 255)",
+                                         [TINT_RUN] = "rgb(254, 252, 232)",
+                                         [TINT_WAIT] = "rgb(255, 247, 237)",
+                                         [TINT_WAKE] = "rgb(240, 253, 244)"};
 
 /* Everything that could mean something to Mermaid becomes one of its character codes: "#59;". */
 static const char *escaped(struct mermaid *m, const char *text)

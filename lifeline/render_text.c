@@ -18,19 +18,19 @@ enum {
 
 enum colour { PLAIN, SOFT, BOLD, WAKE, INFERRED, BAND };
 
-static const char *const escapes[] = {[PLAIN] = "\033[0m",   [SOFT] = "\033[0;2m",      [BOLD] = "\033[0;1m",
+static const char *const escapes[] = {[PLAIN] = "\033[0m",     [SOFT] = "\033[0;2m",      [BOLD] = "\033[0;1m",
                                       [WAKE] = "\033[0;1;31m", [INFERRED] = "\033[0;35m", [BAND] = "\033[0;1;34m"};
 
 struct signs { /* how lines look */
     const char *lane, *busy, *self, *rule, *times;
-    const char *line[4];          /* by enum row_style */
+    const char *line[4];            /* by enum row_style */
     const char *right[4], *left[4]; /* heads */
 };
 
-static const struct signs utf8_signs = {"┆", "┃", "●", "─", "×",
-                                        {"─", "╌", "━", "·"}, {"▶", "▷", "▶", "▷"}, {"◀", "◁", "◀", "◁"}};
-static const struct signs ascii_signs = {".", "|", "@", "-", "x",
-                                         {"-", "- ", "=", "~"}, {">", ">", ">", ">"}, {"<", "<", "<", "<"}};
+static const struct signs utf8_signs = {
+    "┆", "┃", "●", "─", "×", {"─", "╌", "━", "·"}, {"▶", "▷", "▶", "▷"}, {"◀", "◁", "◀", "◁"}};
+static const struct signs ascii_signs = {
+    ".", "|", "@", "-", "x", {"-", "- ", "=", "~"}, {">", ">", ">", ">"}, {"<", "<", "<", "<"}};
 
 struct cell {
     char bytes[5];
@@ -43,8 +43,8 @@ struct text {
     const struct signs *signs;
     FILE *out;
     struct cell line[WIDTH];
-    int *busy;        /* [actor_count]: bars that are open */
-    int lanes, first; /* columns from lane to lane (0: no lanes), and of the first lane */
+    int *busy;         /* [actor_count]: bars that are open */
+    int lanes, first;  /* columns from lane to lane (0: no lanes), and of the first lane */
     int number, label; /* width of the numbers; column of the labels */
     uint64_t last_time;
     bool begun;
@@ -270,11 +270,13 @@ static void print_row(struct text *t, const struct row *row)
         break;
     case ROW_LOOP:
         put_lanes(t);
-        print_wrapped(t, WAKE, pool_format(&t->pool, "[ %s %s:", t->signs->times, format_grouped(row->repeat, number)), 0);
+        print_wrapped(t, WAKE, pool_format(&t->pool, "[ %s %s:", t->signs->times, format_grouped(row->repeat, number)),
+                      0);
         break;
     case ROW_LOOP_END:
         put_lanes(t);
-        print_wrapped(t, WAKE, pool_format(&t->pool, "] %s %s", t->signs->times, format_grouped(row->repeat, number)), 0);
+        print_wrapped(t, WAKE, pool_format(&t->pool, "] %s %s", t->signs->times, format_grouped(row->repeat, number)),
+                      0);
         t->last_time = row->time;
         break;
     case ROW_OMITTED:

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #define ADD(kind, task, a, b) script_add(&script, TRACE_##kind, task, a, (uint64_t)(b))
-#define ARGS(first, second) ((uint64_t)(uint32_t)(first) | (uint64_t)(uint32_t)(second) << 32)
+#define ARGS(first, second)   ((uint64_t)(uint32_t)(first) | (uint64_t)(uint32_t)(second) << 32)
 
 static struct script script;
 static const struct diagram_options everything;
@@ -502,7 +502,8 @@ static void assert_nothing_overlaps(const struct layout *l, const char *scene)
     }
     for (size_t i = 0; i < l->arrows_count; i++) {
         const struct laid_arrow *a = &l->arrows[i];
-        struct box line = {a->from < a->to ? a->from : a->to, a->y - 0.5, a->from < a->to ? a->to - a->from : a->from - a->to, 1};
+        struct box line = {a->from < a->to ? a->from : a->to, a->y - 0.5,
+                           a->from < a->to ? a->to - a->from : a->from - a->to, 1};
         if (a->to_self)
             continue;
         for (size_t j = 0; j < l->arrows_count; j++)
@@ -751,7 +752,8 @@ static void nonsense_is_drawn_well(void **state)
 
 static void labels_of_any_length_lie_well(void **state)
 {
-    static const char *const labels[] = {"", "<&\">'\\N;#%", "a name that is a good deal longer than any name should be, "
+    static const char *const labels[] = {"", "<&\">'\\N;#%",
+                                         "a name that is a good deal longer than any name should be, "
                                          "and then goes on for a while, as names from a generator do",
                                          "\xc3\xa4\xe2\x86\x92\xf0\x9f\x90\xa2", "\xff\xfe\n\t"};
 
@@ -894,8 +896,8 @@ static void markup_in_names_stays_text(void **state)
 
 static int draw(const char *format, const char *option, const char *value, char *file, size_t size)
 {
-    char *argv[] = {"draw", (char *)scratch_path(), "-T", (char *)format, "-o", file, (char *)option, (char *)value,
-                    NULL};
+    char *argv[] = {"draw",         (char *)scratch_path(), "-T", (char *)format, "-o", file,
+                    (char *)option, (char *)value,          NULL};
 
     snprintf(file, size, "%s.%s", scratch_path(), format);
     return draw_main(option ? value ? 8 : 7 : 6, argv);
@@ -955,8 +957,8 @@ static void a_long_picture_becomes_pages(void **state)
 static void bad_usage_is_refused(void **state)
 {
     static const char *const bad[][2] = {{"--task", "0"}, {"--task", "x"}, {"--task", "-1"}, {"--from", "1 day"},
-                                         {"--to", "-5"}, {"--page", "0"}, {"-T", "gif"}, {"-T", "html"}, {"--what", "1"},
-                                         {"-T", NULL}};
+                                         {"--to", "-5"},  {"--page", "0"}, {"-T", "gif"},    {"-T", "html"},
+                                         {"--what", "1"}, {"-T", NULL}};
     char file[300];
 
     (void)state;
