@@ -35,7 +35,9 @@ int listener_open_at(struct socket *listener, uint16_t port, int backlog, const 
     int fd = sys_socket(at);
     if (fd < 0)
         return fd;
-    int error = sys_bind_loopback(fd, port, at);
+    int error = sys_reuse_address(fd, at); /* so that a server which was restarted can have its port again */
+    if (!error)
+        error = sys_bind_loopback(fd, port, at);
     if (!error)
         error = sys_listen(fd, backlog, at);
     if (error)

@@ -40,6 +40,14 @@ int sys_socket(const struct site *at)
     return (int)end(TRACE_CALL_SOCKET, socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), at);
 }
 
+int sys_reuse_address(int fd, const struct site *at)
+{
+    int on = 1;
+
+    begin(TRACE_CALL_SETSOCKOPT, fd, SO_REUSEADDR, at);
+    return (int)end(TRACE_CALL_SETSOCKOPT, setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), at);
+}
+
 int sys_bind_loopback(int fd, uint16_t port, const struct site *at)
 {
     struct sockaddr_in address = loopback(port);

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 int sys_socket(const struct site *at); /* TCP over IPv4 */
+int sys_reuse_address(int fd, const struct site *at);
 int sys_bind_loopback(int fd, uint16_t port, const struct site *at);
 int sys_local_port(int fd, const struct site *at);
 int sys_listen(int fd, int backlog, const struct site *at);

@@ -306,6 +306,7 @@ static struct until_readable until_readable(int fd)
 static int serve(struct server *server, int end)
 {
     struct executor ex;
+    double began = demo_milliseconds(CLOCK_MONOTONIC);
 
     must(executor_init(&ex), "the executor");
     struct acceptor accepting = acceptor(server);
@@ -319,6 +320,9 @@ static int serve(struct server *server, int end)
            (unsigned long)server->accepted, server->most, (unsigned long)server->bytes);
     if (server->broken)
         printf("%lu connections broke.\n", (unsigned long)server->broken);
+    printf("It ran for %.0f ms, and worked for %.0f ms of them. A connection is a task of %zu bytes.\n",
+           demo_milliseconds(CLOCK_MONOTONIC) - began, demo_milliseconds(CLOCK_PROCESS_CPUTIME_ID),
+           sizeof(struct task) + sizeof(struct connection));
     executor_destroy(&ex); /* closes the connections that are left */
     return error;
 }
@@ -354,10 +358,10 @@ static int open_interrupts(void)
 
 static int stay(struct server *server)
 {
-    int port = listener_port(&server->listener);
+    int port = listener_port(&server->listener), end = open_interrupts();
 
     printf("Serving on port %d; with Ctrl-C it ends. Try: nc 127.0.0.1 %d\n", port, port);
-    must(serve(server, open_interrupts()), "accepting");
+    must(serve(server, end), "accepting");
     return 0;
 }
 

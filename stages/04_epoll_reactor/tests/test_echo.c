@@ -492,6 +492,27 @@ static void test_a_greedy_client(void **state)
     server_stop(&server, "greedy");
 }
 
+/* The server closed its connection first, and the kernel still remembers it: a new one gets the port all the same. */
+static void test_the_same_port_again(void **state)
+{
+    static struct server server;
+    static struct program again;
+    char port[16];
+
+    (void)state;
+    server_start(&server, "again", 0);
+    int fd = client_connect(&server);
+    exchange(fd, 0, 0, MESSAGE);
+    server_stop(&server, "again");
+    assert_at_end(fd);
+    close(fd);
+    snprintf(port, sizeof port, "%d", server.port);
+    program_start(&again, (const char *const[]){demo("echo_server"), "--serve", "--port", port, NULL}, NULL, 0);
+    program_wait_for_text(&again, "Serving on port");
+    kill(again.pid, SIGTERM);
+    assert_int_equal(program_end(&again), 0);
+}
+
 /* --- run alone --- */
 
 static void check_all_recordings(const char *pattern)
@@ -567,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_reset_of_one_that_never_read),
         cmocka_unit_test(test_out_of_descriptors),
         cmocka_unit_test(test_a_greedy_client),
+        cmocka_unit_test(test_the_same_port_again),
         cmocka_unit_test(test_alone),
         cmocka_unit_test(test_alone_with_few_descriptors),
         cmocka_unit_test(test_bad_options),
