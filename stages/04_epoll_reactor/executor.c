@@ -70,6 +70,8 @@ void executor_adopt(struct executor *ex, struct task *task)
     ex->all = task;
     ex->alive++;
     queue_push(&ex->local, task);
+    if (ex->closing)
+        task_abort(task, SITE(""));
 }
 
 /* The task is done: gives up the executor's share of it. */
@@ -209,6 +211,7 @@ int executor_block_on_at(struct executor *ex, struct future *f, size_t size, con
 void executor_destroy_at(struct executor *ex, const struct site *at)
 {
     executor_enter(ex, "executor_destroy", at);
+    ex->closing = true;
     for (struct task *task = ex->all; task; task = task->alive_next)
         task_abort(task, at);
     while (ex->alive > 0)

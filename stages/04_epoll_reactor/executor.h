@@ -17,6 +17,7 @@ struct executor {
     struct task *all; /* tasks that are not done, wherever they are: queued, or asleep with a waker somewhere */
     uint32_t alive;   /* how many */
     uint32_t ticks;   /* tasks run, to look at the remote queue and the reactor now and then */
+    bool closing;     /* it is being destroyed: what is spawned now is aborted at once */
     struct reactor reactor;
 
     /* any thread, under lock */

@@ -790,6 +790,45 @@ static void test_destroyed_with_tasks_that_wait(void **state)
     socket_close(&listener);
 }
 
+/* A task that is dropped spawns another, which would wait for ever: it is aborted, too, and never polled. */
+struct spawner {
+    struct future base;
+    struct socket *socket;
+};
+
+static enum poll spawner_poll(struct future *f, struct context *cx)
+{
+    (void)f, (void)cx;
+    return POLL_PENDING;
+}
+
+static void spawner_drop(struct future *f)
+{
+    struct spawner *self = (struct spawner *)f;
+    static char byte;
+    struct socket_read read = socket_read(self->socket, &byte, 1);
+
+    assert_int_equal(task_spawn(executor_current(), &read, NULL), 0);
+}
+
+FUTURE_TYPE(spawner, spawner_poll, spawner_drop);
+
+static void test_destroyed_with_a_task_that_spawns(void **state)
+{
+    struct executor ex;
+    struct wire wire = wire_local();
+    struct spawner spawner = {.socket = &wire.socket};
+
+    (void)state;
+    future_init(&spawner.base, &spawner_type);
+    assert_int_equal(executor_init(&ex), 0);
+    assert_int_equal(task_spawn(&ex, &spawner, NULL), 0);
+    executor_destroy(&ex);
+    assert_int_equal(calls_made(CALL_RECV), 0);
+    assert_int_equal(seen(TRACE_TASK_FREE), 2);
+    wire_close(&wire);
+}
+
 /* --- combined --- */
 
 /* A finished accept inside a future that is dropped before the other half is done: the connection is closed. */
@@ -935,6 +974,7 @@ int main(void)
         TEST(test_closed_twice),
         TEST(test_an_aborted_task_stops_waiting),
         TEST(test_destroyed_with_tasks_that_wait),
+        TEST(test_destroyed_with_a_task_that_spawns),
         TEST(test_a_connection_that_nobody_took_is_closed),
         TEST(test_select_between_two_sockets),
         TEST(test_a_listener_opens_whole_or_not_at_all),
