@@ -91,7 +91,7 @@ int main(int argc, char **argv)
     printf("Together they took %.1f ms on one thread, with %.1f ms of CPU time and %zu bytes for each task.\n", took,
            worked, sizeof(struct task) + sizeof(struct sleeper));
     printf("Woken early: %u. Late: %.0f us on average, %.0f us at most: a task that is due still waits for its turn\n"
-           "behind the others that are.\n",
+           "behind the others that are. (In stage 03 each of these sleeps was a thread.)\n",
            results.early, count ? (double)results.late_in_all / 1e3 / (double)count : 0, (double)results.latest / 1e3);
     return results.early ? 1 : 0;
 }
