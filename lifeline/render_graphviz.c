@@ -393,18 +393,28 @@ static void canvas_begin(struct canvas *c, const char *format)
     }
 }
 
+/* One for the whole program and never given back: Graphviz 2.42 keeps a pointer to a font name of the first one. */
+static GVC_t *graphviz(void)
+{
+    static GVC_t *gvc;
+
+    if (!gvc)
+        gvc = gvContext();
+    return gvc;
+}
+
 static int canvas_write(struct canvas *c, const char *format, FILE *out)
 {
+    bool failed = false;
+
     if (strcmp(format, "dot") == 0) {
         agwrite(c->g, out);
     } else {
-        GVC_t *gvc = gvContext();
-        if (gvLayout(gvc, c->g, "nop2") == 0)
-            gvRender(gvc, c->g, format, out);
+        GVC_t *gvc = graphviz();
+        failed = gvLayout(gvc, c->g, "nop2") || gvRender(gvc, c->g, format, out);
         gvFreeLayout(gvc, c->g);
-        gvFreeContext(gvc);
     }
-    return fflush(out) || ferror(out) ? -EIO : 0;
+    return failed || fflush(out) || ferror(out) ? -EIO : 0;
 }
 
 int render_graphviz(const struct layout *l, const char *format, const char *source_prefix, FILE *out)
