@@ -6,32 +6,13 @@
 #define TASK_H
 
 #include "future.h"
+#include "wake.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 struct executor;
-
-/* The task's state word. Only the functions in task.c change it.
- *
- *   bit      set by                              cleared by                      cannot be set together with
- *   QUEUED   a wake or an abort (any thread),    the executor, as it takes the   -
- *            spawn                               task out of the queue
- *   RUNNING  the executor, as it starts a poll   the executor, after the poll    DONE
- *   DONE     the executor: ready or cancelled    nobody                          RUNNING
- *   ABORTED  an abort                            nobody                          -
- *
- * Whoever sets QUEUED in a word that had none of QUEUED, RUNNING and DONE, and nobody else, puts the task in a queue.
- * So two wakes queue it once. A wake during the poll only leaves its mark, and the executor, which finds the mark after
- * the poll, queues the task itself. A task that is DONE is never queued, and its QUEUED means nothing. */
-enum task_state {
-    /* the values are those of trace_state in events.h */
-    TASK_QUEUED = 1,
-    TASK_RUNNING = 2,
-    TASK_DONE = 4,
-    TASK_ABORTED = 8,
-};
 
 struct task {
     /* any thread */
@@ -63,11 +44,6 @@ struct join_handle;
 #define task_spawn(ex, f, handle) task_spawn_at(ex, &(f)->base, sizeof *(f), handle, SITE(#f))
 int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct join_handle *handle,
                   const struct site *at);
-
-/* Tells a task to stop: the executor drops its future instead of polling it again, and its join handle becomes ready
- * with no output. A task that is done, or becomes ready in the poll that runs now, is not affected. Any thread that
- * holds the handle or a waker of the task. */
-void task_abort(struct task *task, const struct site *at);
 
 static inline struct future *task_future(struct task *task)
 {
