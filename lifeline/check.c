@@ -13,7 +13,8 @@
 enum { CHECK_CLEAN = 0, CHECK_BROKEN = 1, CHECK_INCOMPLETE = 3 };
 
 #define DEFAULT_LONG_POLL 10000000 /* ns */
-#define MANY_POLLS 50              /* fewer say nothing */
+#define MOST_SHOWN        20       /* findings, and warnings of each sort */
+#define MANY_POLLS        50       /* fewer say nothing */
 
 struct colours {
     const char *error, *warning, *strong, *plain;
@@ -125,31 +126,47 @@ static unsigned warn_of_moments(const struct recording *rec, const struct tally 
         if (map_get(&told, key) != MAP_NONE)
             continue;
         map_put(&told, key, 0);
-        print_remark(rec, remark, colour);
-        count++;
+        if (count++ < MOST_SHOWN)
+            print_remark(rec, remark, colour);
     }
     map_free(&told);
     return count;
 }
 
-static unsigned warn_of_task(const struct recording *rec, const struct tally_task *task, const struct colours *colour)
+static const char *task_warning(const struct tally_task *task)
 {
     if (task->polls < MANY_POLLS)
-        return 0;
-    if (task->self_wakes * 10 >= task->polls * 9) {
-        begin_warning("self-waking", colour);
+        return NULL;
+    if (task->self_wakes * 10 >= task->polls * 9)
+        return "self-waking";
+    return task->wasted * 10 >= task->polls * 9 ? "wasted-polls" : NULL;
+}
+
+static void print_task_warning(const struct recording *rec, const struct tally_task *task, const char *warning,
+                               const struct colours *colour)
+{
+    begin_warning(warning, colour);
+    if (strcmp(warning, "self-waking") == 0)
         printf("task %u woke itself for %llu of its %llu polls: it keeps the executor busy instead of waiting\n",
                task->number, (unsigned long long)task->self_wakes, (unsigned long long)task->polls);
-    } else if (task->wasted * 10 >= task->polls * 9) {
-        begin_warning("wasted-polls", colour);
+    else
         printf("%llu of the %llu polls of task %u had no effect\n", (unsigned long long)task->wasted,
                (unsigned long long)task->polls, task->number);
-    } else {
-        return 0;
-    }
     print_place(rec, task->spawned);
     printf("\n");
-    return 1;
+}
+
+static unsigned warn_of_tasks(const struct recording *rec, const struct tally *tally, const struct colours *colour)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < tally->task_count; i++) {
+        const char *warning = task_warning(&tally->tasks[i]);
+
+        if (warning && count++ < MOST_SHOWN)
+            print_task_warning(rec, &tally->tasks[i], warning, colour);
+    }
+    return count;
 }
 
 static unsigned print_warnings(const struct recording *rec, uint64_t long_poll, const struct colours *colour)
@@ -159,8 +176,7 @@ static unsigned print_warnings(const struct recording *rec, uint64_t long_poll, 
 
     tally_run(&tally, rec, long_poll);
     count = warn_of_moments(rec, &tally, colour);
-    for (uint32_t i = 0; i < tally.task_count; i++)
-        count += warn_of_task(rec, &tally.tasks[i], colour);
+    count += warn_of_tasks(rec, &tally, colour);
     tally_free(&tally);
     return count;
 }
@@ -171,7 +187,8 @@ static void print_incomplete(const struct recording *rec)
 {
     if (rec->dropped)
         printf("incomplete: %llu events found no room; what came after event #%zu was not judged (a larger TRACE_LIMIT "
-               "helps)\n", (unsigned long long)rec->dropped, rec->whole);
+               "helps)\n",
+               (unsigned long long)rec->dropped, rec->whole);
     else
         printf("incomplete: the program was killed or crashed, so only what it did until then was judged\n");
 }
@@ -197,10 +214,10 @@ static int check_and_print(const struct recording *rec, uint64_t long_poll)
 
     check_run(&c, rec);
     for (size_t i = 0; i < c.finding_count; i++)
-        if (!c.findings[i].follows) {
+        if (!c.findings[i].follows && broken++ < MOST_SHOWN)
             print_finding(&c, &c.findings[i], &colour);
-            broken++;
-        }
+    if (broken > MOST_SHOWN)
+        printf("%zu more are not shown\n\n", broken - MOST_SHOWN);
     warnings = print_warnings(rec, long_poll, &colour);
     if (!c.complete)
         print_incomplete(rec);
@@ -218,21 +235,23 @@ static int print_rules(void)
 }
 
 static const char help[] =
-    "usage: lifeline check [--long-poll MS] TRACE\n"
+    "usage: lifeline check TRACE [--long-poll MS]\n"
     "       lifeline check --rules\n"
     "\n"
-    "Holds a recording against the contracts of async (docs/contracts.md) and shows each breach: the task, the moment,\n"
+    "Holds a recording against the contracts of async (docs/contracts.md) and shows each breach: the task, the "
+    "moment,\n"
     "the line of source, the contract. Warnings are shown beside them and do not change the exit status.\n"
     "\n"
     "  --long-poll MS   warn of a poll that keeps others waiting for so long (default: 10)\n"
     "  --rules          list the contracts\n"
     "\n"
-    "exit status: 0 no contract is broken, 1 one is, 2 the recording cannot be read, 3 none is broken, but the recording\n"
+    "exit status: 0 no contract is broken, 1 one is, 2 the recording cannot be read, 3 none is broken, but the "
+    "recording\n"
     "is incomplete: the program was killed, or its recording was full\n"
     "\n"
     "examples:\n"
     "  lifeline check run.trace\n"
-    "  lifeline check --long-poll 1 run.trace\n";
+    "  lifeline check run.trace --long-poll 1\n";
 
 /* Milliseconds as ns. False when the text is no such number. */
 static bool parse_ms(const char *text, uint64_t *ns)
@@ -248,18 +267,13 @@ int check_main(int argc, char **argv)
 {
     uint64_t long_poll = DEFAULT_LONG_POLL;
     struct recording rec;
-    const char *path;
+    const char *path, *given = NULL;
     int status;
 
     if (argc == 2 && strcmp(argv[1], "--rules") == 0)
         return print_rules();
-    if (argc > 1 && strcmp(argv[1], "--long-poll") == 0) {
-        if (argc < 3 || !parse_ms(argv[2], &long_poll))
-            return options_bad(argv[0], "--long-poll needs a number of milliseconds");
-        argv[2] = argv[0];
-        argc -= 2;
-        argv += 2;
-    }
+    if (!options_take(&argc, argv, "--long-poll", &given) || (given && !parse_ms(given, &long_poll)))
+        return options_bad(argv[0], "--long-poll needs a number of milliseconds");
     status = options_one_file(argc, argv, help, &path);
     if (status != OPTIONS_GO_ON)
         return status;

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERRNO_NAMES(X)                                                                                                \
+/* clang-format off */
+#define ERRNO_NAMES(X)                                                                                                 \
     X(EAGAIN) X(EINTR) X(EINPROGRESS) X(EBADF) X(ECONNREFUSED) X(ECONNRESET) X(EPIPE) X(EMFILE) X(ENFILE) X(EEXIST)    \
     X(ENOENT) X(ECANCELED) X(ETIMEDOUT) X(EINVAL) X(ENOTCONN) X(EADDRINUSE) X(ENOMEM) X(ENOSPC) X(ECONNABORTED)        \
     X(EALREADY) X(EISCONN) X(EPERM) X(EACCES)
+/* clang-format on */
 
 #include <errno.h>
 
@@ -18,7 +20,9 @@ struct words { /* a list being written: separators go between its parts */
 static const char *errno_word(int64_t number)
 {
     switch (number) {
-#define X(name) case name: return #name;
+#define X(name)                                                                                                        \
+    case name:                                                                                                         \
+        return #name;
         ERRNO_NAMES(X)
 #undef X
     }
@@ -101,9 +105,12 @@ const char *describe_thread(const struct recording *rec, uint32_t thread, char *
 const char *describe_source(unsigned source, uint64_t number, char *to, size_t size)
 {
     static const char *const formats[] = {
-        [TRACE_SOURCE_READ] = "reading of fd %lld",      [TRACE_SOURCE_WRITE] = "writing of fd %lld",
-        [TRACE_SOURCE_TIMER] = "timer %lld",             [TRACE_SOURCE_JOIN] = "the end of task %lld",
-        [TRACE_SOURCE_THREAD] = "helper thread %lld",    [TRACE_SOURCE_SYNC] = "synchronisation object %lld",
+        [TRACE_SOURCE_READ] = "reading of fd %lld",
+        [TRACE_SOURCE_WRITE] = "writing of fd %lld",
+        [TRACE_SOURCE_TIMER] = "timer %lld",
+        [TRACE_SOURCE_JOIN] = "the end of task %lld",
+        [TRACE_SOURCE_THREAD] = "helper thread %lld",
+        [TRACE_SOURCE_SYNC] = "synchronisation object %lld",
         [TRACE_SOURCE_OTHER] = "something else (%lld)",
     };
 

@@ -38,15 +38,15 @@ static void print_event(const struct recording *rec, size_t number)
 
 int dump_main(int argc, char **argv)
 {
-    static const char help[] =
-        "usage: lifeline dump TRACE\n"
-        "\n"
-        "Prints a recording, one event a line:\n"
-        "  number, microseconds since the start, thread, worker, task, its future's type, kind, arguments, source line\n"
-        "\n"
-        "examples:\n"
-        "  lifeline dump run.trace | grep wake_\n"
-        "  lifeline dump run.trace | awk '$5 == 3'      only task 3\n";
+    static const char help[] = "usage: lifeline dump TRACE\n"
+                               "\n"
+                               "Prints a recording, one event a line:\n"
+                               "  number, microseconds since the start, thread, worker, task, its future's type, kind, "
+                               "arguments, source line\n"
+                               "\n"
+                               "examples:\n"
+                               "  lifeline dump run.trace | grep wake_\n"
+                               "  lifeline dump run.trace | awk '$5 == 3'      only task 3\n";
     struct recording rec;
     const char *path;
     int status = options_one_file(argc, argv, help, &path);

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FORMAT_MAGIC "wakeful\n"
-#define FORMAT_BYTE_ORDER 0x01020304u
-#define FORMAT_VERSION 1
+#define FORMAT_MAGIC       "wakeful\n"
+#define FORMAT_BYTE_ORDER  0x01020304u
+#define FORMAT_VERSION     1
 #define FORMAT_HEADER_SIZE 4096
 #define FORMAT_CHUNK_MAGIC 0x4b4e4843u
-#define FORMAT_ENDED 1u /* flags: the program ended in order */
+#define FORMAT_ENDED       1u /* flags: the program ended in order */
 
 struct format_header {
     char magic[8];

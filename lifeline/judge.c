@@ -89,22 +89,34 @@ uint64_t task_features(const struct check *c, const struct model_task *task)
 
 /* A thread that was killed may have done one more thing than it recorded, and what other threads did after its last
  * event may follow from that. Which tasks and queues it can have touched is told by what it was in the middle of. */
+static void doubt_task(struct check *c, uint32_t task, size_t since)
+{
+    uint32_t known = map_get(&c->tasks_known, task);
+
+    if (task && (known == MAP_NONE || since < known))
+        map_put(&c->tasks_known, task, (uint32_t)since);
+}
+
+static bool takes_tasks(const struct model *m, uint32_t thread)
+{
+    for (uint32_t i = 0; i < m->queue_count; i++)
+        if (m->queues[i].popped_by == thread)
+            return true;
+    return false;
+}
+
 static void doubt_thread(struct check *c, const struct model *at_end, uint32_t number)
 {
     const struct model_thread *thread = &at_end->threads[number];
     const struct model_frame *top = model_top(at_end, number);
-    bool takes_tasks = false;
+    bool asleep = top && (top->kind == TRACE_PARK_BEGIN || top->kind == TRACE_SYSCALL_BEGIN);
 
-    for (size_t i = 0; i < thread->depth; i++) {
-        uint32_t known = map_get(&c->tasks_known, thread->frames[i].task);
+    for (size_t i = 0; i < thread->depth; i++) { /* a wake changes the state before it records the push */
+        const struct model_frame *frame = &thread->frames[i];
 
-        if (thread->frames[i].task && (known == MAP_NONE || thread->last_event < known))
-            map_put(&c->tasks_known, thread->frames[i].task, (uint32_t)thread->last_event);
+        doubt_task(c, frame->task, frame->kind == TRACE_WAKE_BEGIN ? frame->event : thread->last_event);
     }
-    for (uint32_t i = 0; i < at_end->queue_count; i++)
-        takes_tasks |= at_end->queues[i].popped_by == number;
-    if (takes_tasks && !model_inside(at_end, number, TRACE_TASK_POLL_BEGIN) &&
-        (!top || (top->kind != TRACE_PARK_BEGIN && top->kind != TRACE_SYSCALL_BEGIN)) &&
+    if (takes_tasks(at_end, number) && !asleep && !model_inside(at_end, number, TRACE_TASK_POLL_BEGIN) &&
         thread->last_event < c->queues_known)
         c->queues_known = thread->last_event;
 }
@@ -122,6 +134,9 @@ static void find_doubts(struct check *c)
     for (uint32_t i = 0; i <= c->rec->threads; i++)
         if (at_end.threads[i].last_event != NO_EVENT)
             doubt_thread(c, &at_end, i);
+    for (uint32_t i = 0; i < at_end.task_count; i++)
+        if (at_end.tasks[i].held_by) /* taken, and perhaps running by now */
+            doubt_task(c, at_end.tasks[i].number, at_end.threads[at_end.tasks[i].held_by].last_event);
     model_free(&at_end);
 }
 

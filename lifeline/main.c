@@ -16,20 +16,19 @@ static const struct command {
     {"dump", dump_main},
 };
 
-static const char help[] =
-    "usage: lifeline COMMAND TRACE [options]\n"
-    "\n"
-    "  draw    a sequence diagram of what happened\n"
-    "  check   holds the recording against the contracts of async\n"
-    "  stats   counts and times, for each task and each thread\n"
-    "  dump    one event a line\n"
-    "\n"
-    "  lifeline COMMAND --help says more; --version prints the version\n"
-    "\n"
-    "examples:\n"
-    "  TRACE=run.trace ./demo                 record a run\n"
-    "  lifeline draw run.trace -T text        see it\n"
-    "  lifeline check run.trace               is all well?\n";
+static const char help[] = "usage: lifeline COMMAND TRACE [options]\n"
+                           "\n"
+                           "  draw    a sequence diagram of what happened\n"
+                           "  check   holds the recording against the contracts of async\n"
+                           "  stats   counts and times, for each task and each thread\n"
+                           "  dump    one event a line\n"
+                           "\n"
+                           "  lifeline COMMAND --help says more; --version prints the version\n"
+                           "\n"
+                           "examples:\n"
+                           "  TRACE=run.trace ./demo                 record a run\n"
+                           "  lifeline draw run.trace -T text        see it\n"
+                           "  lifeline check run.trace               is all well?\n";
 
 int main(int argc, char **argv)
 {

@@ -1,8 +1,8 @@
 /* Merges the runs of all threads by their times.
  *
- * A thread's runs follow one another, but for those that a signal handler wrote while another run was being filled. So
- * runs of one thread that follow one another are joined to a lane, the others get lanes of their own, and a heap holds the
- * lanes by the time of their next event. */
+ * A thread's runs follow one another, but for those that a signal handler wrote while another run was being filled.
+ * So runs of one thread that follow one another are joined to a lane, the others get lanes of their own, and a heap
+ * holds the lanes by the time of their next event. */
 #include "memory.h"
 #include "order.h"
 

@@ -106,10 +106,14 @@ uint32_t model_task_of(const struct model *m, const struct event *ev)
 }
 
 static const uint16_t pairs[][2] = {
-    {TRACE_FUTURE_POLL_BEGIN, TRACE_FUTURE_POLL_END}, {TRACE_TASK_POLL_BEGIN, TRACE_TASK_POLL_END},
-    {TRACE_BLOCK_ON_BEGIN, TRACE_BLOCK_ON_END},       {TRACE_WAKE_BEGIN, TRACE_WAKE_END},
-    {TRACE_PARK_BEGIN, TRACE_PARK_END},               {TRACE_REGISTER_BEGIN, TRACE_REGISTER_END},
-    {TRACE_TURN_BEGIN, TRACE_TURN_END},               {TRACE_SYSCALL_BEGIN, TRACE_SYSCALL_END},
+    {TRACE_FUTURE_POLL_BEGIN, TRACE_FUTURE_POLL_END},
+    {TRACE_TASK_POLL_BEGIN, TRACE_TASK_POLL_END},
+    {TRACE_BLOCK_ON_BEGIN, TRACE_BLOCK_ON_END},
+    {TRACE_WAKE_BEGIN, TRACE_WAKE_END},
+    {TRACE_PARK_BEGIN, TRACE_PARK_END},
+    {TRACE_REGISTER_BEGIN, TRACE_REGISTER_END},
+    {TRACE_TURN_BEGIN, TRACE_TURN_END},
+    {TRACE_SYSCALL_BEGIN, TRACE_SYSCALL_END},
 };
 
 unsigned kind_end_of(unsigned begin)
@@ -170,7 +174,11 @@ static struct model_queue *queue_get(struct model *m, uint32_t number)
 static void add_runtime(struct model *m, const struct event *ev)
 {
     *ADD(m->runtimes, m->runtime_count) = (struct model_runtime){
-        .stage = ev->a, .features = ev->b, .began = m->at, .ended = NO_EVENT, .thread = ev->thread,
+        .stage = ev->a,
+        .features = ev->b,
+        .began = m->at,
+        .ended = NO_EVENT,
+        .thread = ev->thread,
     };
     m->threads[ev->thread].runtime = m->runtime_count - 1;
 }
@@ -215,17 +223,20 @@ static void add_task(struct model *m, const struct event *ev)
 {
     const struct model_runtime *runtime = model_runtime_of(m, ev->thread);
     struct model_future *future = model_future(m, ev->b);
-    struct model_task *namesake = model_task(m, ev->task);
 
-    if (namesake && namesake->freed == NO_EVENT) { /* its number is used again, so it cannot be about any more */
-        leave_queue(m, namesake);
-        namesake->ended = namesake->freed = m->at;
-    }
     *ADD(m->tasks, m->task_count) = (struct model_task){
         .number = ev->task,
         .runtime = runtime ? (uint32_t)(runtime - m->runtimes) : MAP_NONE,
-        .future = ev->b, .spawned = m->at, .ended = NO_EVENT, .freed = NO_EVENT, .last_pending = NO_EVENT,
-        .last_woken = m->at, .pushed = NO_EVENT, .last_event = m->at, .state = TRACE_STATE_QUEUED, .woken = true,
+        .future = ev->b,
+        .spawned = m->at,
+        .ended = NO_EVENT,
+        .freed = NO_EVENT,
+        .last_pending = NO_EVENT,
+        .last_woken = m->at,
+        .pushed = NO_EVENT,
+        .last_event = m->at,
+        .state = TRACE_STATE_QUEUED,
+        .woken = true,
         .queue = NO_QUEUE,
     };
     map_put(&m->task_map, ev->task, m->task_count - 1);
@@ -258,9 +269,8 @@ static void frame_begin(struct model *m, const struct event *ev)
 {
     struct model_thread *thread = &m->threads[ev->thread];
 
-    *ADD(thread->frames, thread->depth) =
-        (struct model_frame){.kind = ev->kind, .task = ev->task, .a = ev->a, .b = ev->b, .event = m->at,
-                             .pushed = NO_EVENT};
+    *ADD(thread->frames, thread->depth) = (struct model_frame){
+        .kind = ev->kind, .task = ev->task, .a = ev->a, .b = ev->b, .event = m->at, .pushed = NO_EVENT};
 }
 
 /* Ends the innermost frame of that kind, and what had begun inside it. */
@@ -309,7 +319,11 @@ static void begin_wait(struct model *m, const struct event *ev)
     if (older != MAP_NONE && m->waits[older].over)
         older = MAP_NONE;
     *ADD(m->waits, m->wait_count) = (struct model_wait){
-        .task = task, .task_index = map_get(&m->task_map, task), .source = ev->a, .number = ev->b, .begun = m->at,
+        .task = task,
+        .task_index = map_get(&m->task_map, task),
+        .source = ev->a,
+        .number = ev->b,
+        .begun = m->at,
         .older = older,
     };
     map_put(&m->wait_map, key, m->wait_count - 1);

@@ -16,10 +16,10 @@ enum { NO_QUEUE = UINT32_MAX };
 
 struct model_task {
     uint32_t number;
-    uint32_t runtime;      /* index; MAP_NONE: spawned where no runtime was recorded */
-    uint64_t future;       /* the one it was made of */
-    size_t spawned;        /* that event, and so on: indices into the recording's events, or NO_EVENT */
-    size_t ended;          /* ready or cancelled */
+    uint32_t runtime; /* index; MAP_NONE: spawned where no runtime was recorded */
+    uint64_t future;  /* the one it was made of */
+    size_t spawned;   /* that event, and so on: indices into the recording's events, or NO_EVENT */
+    size_t ended;     /* ready or cancelled */
     size_t freed;
     size_t last_pending;   /* the last TASK_POLL_END that was pending */
     size_t last_woken;     /* the spawn, wake or abort that asks for the next poll, or asked for the last */
@@ -28,72 +28,72 @@ struct model_task {
     unsigned state;        /* enum trace_state */
     bool ready, cancelled; /* how it ended */
     bool joined;
-    bool woken;            /* something asks for another poll */
+    bool woken; /* something asks for another poll */
     uint32_t polls;
-    uint16_t polled_by;    /* the thread that polls it, or 0 */
-    uint16_t held_by;      /* the thread that took it out of a queue and has not yet polled or queued it, or 0 */
+    uint16_t polled_by; /* the thread that polls it, or 0 */
+    uint16_t held_by;   /* the thread that took it out of a queue and has not yet polled or queued it, or 0 */
     uint16_t pushed_by;
-    uint32_t queue;        /* the queue it lies in, or NO_QUEUE */
-    uint32_t wakers;       /* that exist, beside those that are lent to a poll */
-    uint32_t waits;        /* of these, left with a known source */
-    uint32_t wakes_begun;  /* wakes that have not ended yet */
+    uint32_t queue;       /* the queue it lies in, or NO_QUEUE */
+    uint32_t wakers;      /* that exist, beside those that are lent to a poll */
+    uint32_t waits;       /* of these, left with a known source */
+    uint32_t wakes_begun; /* wakes that have not ended yet */
 };
 
 struct model_future {
     uint64_t number;
     size_t made;
     size_t dropped;
-    uint32_t task;         /* the task that was made of it, or 0 */
-    uint32_t type;         /* site */
+    uint32_t task; /* the task that was made of it, or 0 */
+    uint32_t type; /* site */
     uint16_t polled_by;
     bool ready;
 };
 
 struct model_wait {
-    uint32_t task;         /* number; 0: a waker that belongs to no task */
-    uint32_t task_index;   /* or MAP_NONE */
-    uint32_t source;       /* enum trace_source */
+    uint32_t task;       /* number; 0: a waker that belongs to no task */
+    uint32_t task_index; /* or MAP_NONE */
+    uint32_t source;     /* enum trace_source */
     uint64_t number;
     size_t begun;
     bool over;
-    uint32_t older;        /* another wait at the same source, or MAP_NONE */
+    uint32_t older; /* another wait at the same source, or MAP_NONE */
 };
 
 struct model_queue {
     uint32_t number;
     uint64_t length;
-    uint16_t popped_by;    /* the last thread that took from it, or found it empty; 0: none ever */
+    uint16_t popped_by; /* the last thread that took from it, or found it empty; 0: none ever */
 };
 
-struct model_frame {       /* something that has begun on a thread and not yet ended */
-    uint16_t kind;         /* its BEGIN */
+struct model_frame { /* something that has begun on a thread and not yet ended */
+    uint16_t kind;   /* its BEGIN */
     uint32_t task, a;
     uint64_t b;
     size_t event;
-    size_t pushed;         /* of a wake: the QUEUE_PUSH in it, or NO_EVENT */
+    size_t pushed; /* of a wake: the QUEUE_PUSH in it, or NO_EVENT */
 };
 
 struct model_thread {
     bool introduced;
-    uint32_t runtime;      /* the one it works for, or MAP_NONE */
+    uint32_t runtime; /* the one it works for, or MAP_NONE */
     struct model_frame *frames;
     size_t depth;
-    size_t last_event;     /* or NO_EVENT */
-    uint32_t guards;       /* locks that it holds */
-    size_t last_guard;     /* where it took the last one */
-    struct {               /* the reactor's turn that goes on */
+    size_t last_event; /* or NO_EVENT */
+    uint32_t guards;   /* locks that it holds */
+    size_t last_guard; /* where it took the last one */
+    struct {           /* the reactor's turn that goes on */
         uint32_t ready, fired;
         int64_t kernel_ready; /* what epoll_wait returned; -1: it was not called, or failed */
         uint32_t last_ready;  /* fd of the last READY, and its bits */
         uint32_t last_bits;
-        bool deregistered;    /* something was, so events that were collected before may be stale */
+        bool deregistered; /* something was, so events that were collected before may be stale */
     } turn;
-    int64_t result;        /* of its last system call */
+    int64_t result; /* of its last system call */
 };
 
 struct model_runtime {
     uint32_t stage;
-    uint64_t features;     /* enum trace_feature */
+    uint64_t features; /* enum trace_feature */
     size_t began, ended;
     uint16_t thread;
 };
@@ -115,16 +115,16 @@ struct model_timer {
 
 struct model_lock {
     uint64_t number;
-    uint16_t holder;       /* thread, or 0 */
+    uint16_t holder; /* thread, or 0 */
     size_t taken;
 };
 
 struct model {
     const struct recording *rec;
-    size_t at;             /* events taken so far */
-    size_t last_unpark;    /* or NO_EVENT */
+    size_t at;          /* events taken so far */
+    size_t last_unpark; /* or NO_EVENT */
     uint64_t unparks;
-    uint64_t nudges;       /* events that ended a turn of a reactor and were no descriptor of its */
+    uint64_t nudges; /* events that ended a turn of a reactor and were no descriptor of its */
     struct model_task *tasks;
     struct model_future *futures;
     struct model_wait *waits;
@@ -134,7 +134,8 @@ struct model {
     struct model_timer *timers;
     struct model_lock *locks;
     struct model_thread *threads; /* [rec->threads + 1] */
-    uint32_t task_count, future_count, wait_count, queue_count, runtime_count, registration_count, timer_count, lock_count;
+    uint32_t task_count, future_count, wait_count, queue_count, runtime_count, registration_count, timer_count,
+        lock_count;
     struct map task_map, future_map, wait_map, queue_map, registration_map, timer_map, lock_map; /* number -> index */
 };
 

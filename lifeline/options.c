@@ -35,6 +35,21 @@ int options_one_file(int argc, char **argv, const char *help, const char **path)
     return *path ? OPTIONS_GO_ON : options_bad(argv[0], "which recording?");
 }
 
+bool options_take(int *argc, char **argv, const char *name, const char **value)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], name) != 0)
+            continue;
+        if (i + 1 == *argc)
+            return false;
+        *value = argv[i + 1];
+        memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i - 2) * sizeof *argv);
+        *argc -= 2;
+        return true;
+    }
+    return true;
+}
+
 bool options_number(const char *text, uint32_t *number)
 {
     char *end;

@@ -13,6 +13,10 @@ int options_one_file(int argc, char **argv, const char *help, const char **path)
 /* One line on standard error: how the command was misused, and where to read more. Returns 2. */
 int options_bad(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Takes "NAME VALUE" out of the arguments, wherever it stands. False when the value is missing; *value stays as it is when
+ * the option is not given. */
+bool options_take(int *argc, char **argv, const char *name, const char **value);
+
 /* A number from 0 to 4,294,967,295, and nothing else. */
 bool options_number(const char *text, uint32_t *number);
 

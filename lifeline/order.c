@@ -1,8 +1,8 @@
 /* The order in which things happened, where the clocks alone do not tell it.
  *
  * A thread changes a task's state word and then records that it did. Between the two another thread may change the word
- * again and record that first: by the clocks a task is polled before it was woken. But the records say more than a time:
- * each transition carries the state before and after it, and these make a chain.
+ * again and record that first: by the clocks a task is polled before it was woken. But the records say more than a
+ * time: each transition carries the state before and after it, and these make a chain.
  *
  * What is certain: a transition happened after the record that its thread wrote before it (`low`) and before its own
  * record (`high`). (A wake that queues the task writes QUEUE_PUSH between the transition and its record; there `low` is
@@ -24,8 +24,9 @@
 #define ANY_STATE UINT32_MAX
 
 struct transition {
-    size_t low, high; /* indices of events: it happened after `low` and not after `high`; low + 1 is stored, 0 for none */
-    uint32_t task;    /* index of its chain */
+    size_t low;    /* it happened after this event: its index plus one, 0 for none */
+    size_t high;   /* and not after this one, which records it */
+    uint32_t task; /* index of its chain */
     uint32_t states;
 };
 
@@ -177,7 +178,7 @@ static size_t search_take_back(struct search *s)
     return at;
 }
 
-/* May `at` come next? Only if none of the others is sure to have happened before it, and the earliest record decides. */
+/* May `at` come next? Only if none of the others surely happened before it, and the earliest record decides that. */
 static bool search_fits(const struct search *s, size_t at, uint32_t state)
 {
     size_t first = s->next[s->count];

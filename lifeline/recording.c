@@ -19,12 +19,12 @@ struct reader {
     int fd;
     uint64_t file_size;
     struct format_header header;
-    uint64_t ns_per_tick;  /* 32 bits of fraction */
-    struct event *events;  /* as they lie in the file */
+    uint64_t ns_per_tick; /* 32 bits of fraction */
+    struct event *events; /* as they lie in the file */
     size_t count;
     struct run *runs;
     size_t run_count;
-    uint64_t room_until;   /* until then no event can have been dropped */
+    uint64_t room_until; /* until then no event can have been dropped */
     char *error;
     size_t error_size;
 };
@@ -382,7 +382,9 @@ const char *future_type(const struct recording *rec, uint64_t future)
 const char *event_kind_name(unsigned kind)
 {
     switch (kind) {
-#define X(number, NAME, name, says) case number: return name;
+#define X(number, NAME, name, says)                                                                                    \
+    case number:                                                                                                       \
+        return name;
         TRACE_EVENTS(X)
 #undef X
     }
@@ -392,7 +394,9 @@ const char *event_kind_name(unsigned kind)
 const char *event_call_name(unsigned call)
 {
     switch (call) {
-#define X(number, NAME, name, args) case number: return name;
+#define X(number, NAME, name, args)                                                                                    \
+    case number:                                                                                                       \
+        return name;
         TRACE_CALLS(X)
 #undef X
     }

@@ -31,20 +31,20 @@ struct recording {
     const char *path;
     char program[65];
     uint32_t pid;
-    bool ended_in_order;    /* else it was killed, or crashed */
-    uint64_t dropped;       /* events that found no room in the file */
+    bool ended_in_order; /* else it was killed, or crashed */
+    uint64_t dropped;    /* events that found no room in the file */
     uint64_t start_unix_ns;
-    uint64_t start_ns;      /* CLOCK_MONOTONIC when it began: deadlines are on that clock */
-    struct place *places;   /* [site_count + 1]; places[0] is "none" */
+    uint64_t start_ns;    /* CLOCK_MONOTONIC when it began: deadlines are on that clock */
+    struct place *places; /* [site_count + 1]; places[0] is "none" */
     uint32_t site_count;
-    struct event *events;   /* in the order in which they happened, see order.c */
+    struct event *events; /* in the order in which they happened, see order.c */
     size_t count;
-    size_t whole;           /* events[whole ...]: some threads had no more room, so what others did meanwhile is missing */
-    uint32_t threads;       /* highest thread number */
-    uint32_t tasks;         /* highest task number: any 32-bit number, as the file says it */
-    uint32_t workers;       /* highest worker number */
+    size_t whole;     /* events[whole ...]: some threads had no more room, so what others did meanwhile is missing */
+    uint32_t threads; /* highest thread number */
+    uint32_t tasks;   /* highest task number: any 32-bit number, as the file says it */
+    uint32_t workers; /* highest worker number */
     const char **thread_names; /* [threads + 1]; "" for a thread without one */
-    struct map task_types;  /* task -> site of its future's type; see task_type */
+    struct map task_types;     /* task -> site of its future's type; see task_type */
     struct map future_types;
     char *strings;
 };
@@ -65,8 +65,8 @@ const struct place *recording_place(const struct recording *rec, uint32_t site);
 const char *task_type(const struct recording *rec, uint32_t task);
 const char *future_type(const struct recording *rec, uint64_t future);
 
-const char *event_kind_name(unsigned kind);     /* "wake_begin"; NULL for an unknown one */
-const char *event_call_name(unsigned call);     /* "epoll_ctl", or NULL */
+const char *event_kind_name(unsigned kind); /* "wake_begin"; NULL for an unknown one */
+const char *event_call_name(unsigned call); /* "epoll_ctl", or NULL */
 
 /* Whether STATES (the a of a transition of a task's state word) is what this event's a means. */
 bool event_has_states(const struct event *ev);

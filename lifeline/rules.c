@@ -2,11 +2,12 @@
  * a program that breaks it in tests/test_rules.c. */
 #include "rules.h"
 
-#define POLLS "docs/01_manual_poll.md"
-#define QUEUES "docs/02_queue_executor.md"
-#define WAKERS "docs/03_waker.md"
+#define POLLS   "docs/01_manual_poll.md"
+#define QUEUES  "docs/02_queue_executor.md"
+#define WAKERS  "docs/03_waker.md"
 #define REACTOR "docs/04_epoll_reactor.md"
 
+/* clang-format off */
 const struct rule rules[] = {
     {"thread", "A thread says once who it is, before anything else.", "docs/recording.md", RULE_OF_THREAD,
      {0}, rule_thread, NULL},
@@ -29,8 +30,8 @@ const struct rule rules[] = {
      {TRACE_TASK_POLL_BEGIN, TRACE_FUTURE_POLL_BEGIN, TRACE_TASK_CANCELLED}, rule_one_poll, NULL},
     {"taken", "A task is run by the thread that took it out of a queue.", QUEUES, RULE_OF_QUEUE,
      {TRACE_TASK_POLL_BEGIN, TRACE_TASK_CANCELLED}, rule_taken, NULL},
-    {"poll-without-wake", "From stage 03 on, a task that is Pending is queued and polled again only when woken.", WAKERS,
-     RULE_OF_TASK, {0}, rule_poll_without_wake, NULL},
+    {"poll-without-wake", "From stage 03 on, a task that is Pending is queued and polled again only when woken.",
+     WAKERS, RULE_OF_TASK, {0}, rule_poll_without_wake, NULL},
     {"lost-wake", "Every wake of a task that is not done leads to a poll.", WAKERS, RULE_OF_TASK,
      {0}, rule_lost_wake, rule_lost_wake_end},
     {"pending-without-waker", "A task that returns Pending has left a waker with whoever will wake it.", WAKERS,
@@ -77,3 +78,4 @@ const struct rule rules[] = {
      {0}, NULL, rule_unfinished_end},
     {0},
 };
+/* clang-format on */

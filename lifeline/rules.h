@@ -8,11 +8,12 @@
 
 #include "model.h"
 
-enum rule_scope {     /* what a rule's verdict rests on; decides what an incomplete recording leaves open */
-    RULE_OF_THREAD,   /* the order of events on one thread */
-    RULE_OF_TASK,     /* what several threads did to one task */
+/* What a verdict rests on: it decides what an incomplete recording leaves open. */
+enum rule_scope {
+    RULE_OF_THREAD, /* the order of events on one thread */
+    RULE_OF_TASK,   /* what several threads did to one task */
     RULE_OF_QUEUE,
-    RULE_OF_END,      /* what is left over at the end: follows from whatever else is broken, and is told only if nothing is */
+    RULE_OF_END, /* what is left over at the end; told only if nothing else is broken */
 };
 
 struct check;
@@ -22,7 +23,7 @@ struct rule {
     const char *says;    /* the contract in one sentence */
     const char *chapter; /* where it is taught */
     enum rule_scope scope;
-    uint8_t kinds[16];   /* that it is asked about, up to the first 0; none: all */
+    uint8_t kinds[16]; /* that it is asked about, up to the first 0; none: all */
     /* True when it has complained. task: the one that the event names, NULL if none or unknown. */
     bool (*event)(struct check *c, const struct event *ev, struct model_task *task);
     void (*end)(struct check *c);
@@ -30,32 +31,32 @@ struct rule {
 
 struct finding {
     const struct rule *rule;
-    uint32_t task;       /* 0: none */
-    size_t event;        /* index */
-    size_t follows;      /* 0, or 1 + the index of an earlier finding about the same task (without one: on the same thread) */
+    uint32_t task;  /* 0: none */
+    size_t event;   /* index */
+    size_t follows; /* 0, or 1 + the index of an earlier finding about the same task, or without one on its thread */
     char text[400];
 };
 
-struct debt {            /* what a thread has begun and must go on with */
-    uint32_t owes;       /* the task that it must queue next, or 0 */
+struct debt {      /* what a thread has begun and must go on with */
+    uint32_t owes; /* the task that it must queue next, or 0 */
     size_t owes_since;
-    uint32_t pushed;     /* the task that it queued for a reason still to come, or 0 */
+    uint32_t pushed; /* the task that it queued for a reason still to come, or 0 */
     size_t pushed_at;
 };
 
 struct check {
     const struct recording *rec;
     struct model m;
-    bool complete;       /* ended in order, nothing dropped: what did not happen will not happen any more */
-    size_t end;          /* events that are judged */
-    size_t queues_known; /* later events may follow from one that a killed thread did not record any more */
-    struct map tasks_known; /* the same for a task, where there is such a moment */
-    struct debt *debts;  /* [threads + 1] */
+    bool complete;           /* ended in order, nothing dropped: what did not happen will not happen any more */
+    size_t end;              /* events that are judged */
+    size_t queues_known;     /* later events may follow from one that a killed thread did not record any more */
+    struct map tasks_known;  /* the same for a task, where there is such a moment */
+    struct debt *debts;      /* [threads + 1] */
     const struct rule *rule; /* that is asked */
     struct finding *findings;
     size_t finding_count;
-    struct map blamed;   /* task or thread -> its first finding */
-    struct map told;     /* rule and task, of the findings */
+    struct map blamed; /* task or thread -> its first finding */
+    struct map told;   /* rule and task, of the findings */
 };
 
 extern const struct rule rules[]; /* up to one whose id is NULL */

@@ -31,7 +31,7 @@ static bool thread_sleeps(const struct check *c, uint32_t thread)
            (turn && top->kind == TRACE_SYSCALL_BEGIN && top->a == TRACE_CALL_EPOLL_WAIT && (int64_t)turn->b < 0);
 }
 
-/* Every thread that takes tasks from queues is asleep, nobody is in the middle of a wake, and yet the task lies there. */
+/* Every thread that takes tasks from queues is asleep, nobody is about to wake one, and yet the task lies there. */
 static bool nobody_will_take(const struct check *c, const struct model_task *task)
 {
     bool any = false;
@@ -51,9 +51,9 @@ static bool nobody_will_take(const struct check *c, const struct model_task *tas
 
 static const char *wake_words(const struct check *c, const struct model_task *task, char *to, size_t size)
 {
-    const char *verb = task->last_woken == task->spawned                                ? "spawned"
+    const char *verb = task->last_woken == task->spawned                           ? "spawned"
                        : c->rec->events[task->last_woken].kind == TRACE_TASK_ABORT ? "aborted"
-                                                                                        : "woken";
+                                                                                   : "woken";
     if (task->queue == NO_QUEUE)
         snprintf(to, size, "task %u was %s here, but never polled after that: it is in no queue", task->number, verb);
     else
@@ -84,8 +84,10 @@ static void tasks_not_dropped(struct check *c)
             complain(c, task->spawned, task->number, "task %u, spawned here, was still alive when its runtime ended",
                      task->number);
         else if (task->ended != NO_EVENT && task->freed == NO_EVENT && c->complete)
-            complain(c, task->spawned, task->number, "task %u, spawned here, is done, but its memory was never given "
-                     "back: somebody still holds a share of it", task->number);
+            complain(c, task->spawned, task->number,
+                     "task %u, spawned here, is done, but its memory was never given "
+                     "back: somebody still holds a share of it",
+                     task->number);
     }
 }
 

@@ -21,8 +21,8 @@ RULE(rule_one_queue)
         return false;
     if (ev->kind == TRACE_WAKE_END)
         return queued_while_running(c, ev) &&
-               complain(c, model_top(&c->m, ev->thread)->pushed, task->number, "this wake queues task %u, which was queued or running already",
-                        task->number);
+               complain(c, model_top(&c->m, ev->thread)->pushed, task->number,
+                        "this wake queues task %u, which was queued or running already", task->number);
     return task->queue != NO_QUEUE &&
            complain(c, now(c), task->number, "task %u is queued while it lies in queue %u already", task->number,
                     task->queue);
@@ -48,8 +48,8 @@ RULE(rule_queue)
     if (!task)
         return false;
     if (task->queue != ev->a)
-        return complain(c, now(c), task->number, "task %u is taken from queue %u, but it was not in there", task->number,
-                        ev->a);
+        return complain(c, now(c), task->number, "task %u is taken from queue %u, but it was not in there",
+                        task->number, ev->a);
     return length_is_wrong(c, ev, length - 1);
 }
 

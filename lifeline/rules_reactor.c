@@ -19,8 +19,10 @@ static bool registers(struct check *c, const struct event *ev, const struct mode
         return known && known->watched > 0 && (known->watched > 1 || known->number != ev->b) &&
                complain(c, now(c), model_task_of(&c->m, ev), "fd %d is registered while it is registered already", fd);
     return (int64_t)ev->b != c->m.threads[ev->thread].result &&
-           complain(c, now(c), model_task_of(&c->m, ev), "the registration of fd %d says %lld, but epoll_ctl returned "
-                    "%lld", fd, (long long)ev->b, (long long)c->m.threads[ev->thread].result);
+           complain(c, now(c), model_task_of(&c->m, ev),
+                    "the registration of fd %d says %lld, but epoll_ctl returned "
+                    "%lld",
+                    fd, (long long)ev->b, (long long)c->m.threads[ev->thread].result);
 }
 
 static bool deregisters(struct check *c, const struct event *ev, const struct model_registration *known)
@@ -28,9 +30,8 @@ static bool deregisters(struct check *c, const struct event *ev, const struct mo
     if (!known || known->watched == 0)
         return complain(c, now(c), model_task_of(&c->m, ev), "fd %d is taken out of the reactor, but it is not in",
                         (int)ev->a);
-    return known->number != ev->b &&
-           complain(c, now(c), model_task_of(&c->m, ev), "fd %d is taken out as another registration than it got",
-                    (int)ev->a);
+    return known->number != ev->b && complain(c, now(c), model_task_of(&c->m, ev),
+                                              "fd %d is taken out as another registration than it got", (int)ev->a);
 }
 
 static bool closes(struct check *c, const struct event *ev)
@@ -99,16 +100,17 @@ static bool turn_ends(struct check *c, const struct event *ev)
         return complain(c, now(c), 0, "the turn counts %llu timers, but %u fired", (unsigned long long)ev->b,
                         thread->turn.fired);
     if (nudged && c->m.nudges == c->m.unparks)
-        return complain(c, now(c), 0, "epoll_wait returned one event more than there were descriptors ready, and "
+        return complain(c, now(c), 0,
+                        "epoll_wait returned one event more than there were descriptors ready, and "
                         "nobody had nudged the reactor");
     return kernel != (int64_t)ev->a && !nudged &&
            complain(c, now(c), 0, "epoll_wait returned %lld events, but the turn counts %u descriptors",
                     (long long)kernel, ev->a);
 }
 
-#define READY_TO_READ (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+#define READY_TO_READ  (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define READY_TO_WRITE (EPOLLOUT | EPOLLHUP | EPOLLERR)
-#define READY_BITS (READY_TO_READ | READY_TO_WRITE | EPOLLPRI)
+#define READY_BITS     (READY_TO_READ | READY_TO_WRITE | EPOLLPRI)
 
 static bool ready_fits(const struct model_thread *thread, const struct event *ev)
 {
@@ -117,7 +119,7 @@ static bool ready_fits(const struct model_thread *thread, const struct event *ev
     return thread->turn.ready > 0 && thread->turn.last_ready == (uint32_t)ev->b && (thread->turn.last_bits & bits);
 }
 
-/* The wait may be shorter than the turn allows, since a timer may be due; never longer. Its limit is in microseconds. */
+/* The wait may be shorter than the turn allows, since a timer may be due; never longer. Its limit is in us. */
 static bool waits_too_long(const struct model_frame *turn, const struct event *ev)
 {
     int32_t limit = (int32_t)(ev->b >> 32);
@@ -139,8 +141,10 @@ RULE(rule_turn)
         return turn_ends(c, ev);
     case TRACE_WAIT_END:
         return in_turn && of_fd && !ready_fits(thread, ev) &&
-               complain(c, now(c), model_task_of(&c->m, ev), "the reactor wakes who waits for fd %d, but the kernel "
-                        "did not say that it is ready for that", (int)(int32_t)ev->b);
+               complain(c, now(c), model_task_of(&c->m, ev),
+                        "the reactor wakes who waits for fd %d, but the kernel "
+                        "did not say that it is ready for that",
+                        (int)(int32_t)ev->b);
     case TRACE_SYSCALL_BEGIN:
         return in_turn && ev->a == TRACE_CALL_EPOLL_WAIT && waits_too_long(top, ev) &&
                complain(c, now(c), 0, "epoll_wait may take longer than the turn that it is part of");
@@ -177,7 +181,6 @@ RULE(rule_timers)
         return false;
     if (ev->b != timer->deadline)
         return complain(c, now(c), about, "timer %u fires for another deadline than it was added with", ev->a);
-    return fires_early(c, ev, ev->b) &&
-           complain(c, now(c), about, "timer %u fires %.1f us before its deadline", ev->a,
-                    (double)(ev->b - c->rec->start_ns - ev->time) / 1e3);
+    return fires_early(c, ev, ev->b) && complain(c, now(c), about, "timer %u fires %.1f us before its deadline", ev->a,
+                                                 (double)(ev->b - c->rec->start_ns - ev->time) / 1e3);
 }

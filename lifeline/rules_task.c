@@ -96,8 +96,7 @@ RULE(rule_poll_without_wake)
         return complain(c, debt->pushed_at, debt->pushed, "task %u is queued, but nobody woke it", debt->pushed);
     return ev->kind == TRACE_TASK_POLL_BEGIN && task && !task->woken && task->wakes_begun == 0 &&
            (task_features(c, task) & TRACE_HAS_WAKES) &&
-           complain(c, now(c), task->number, "task %u is polled, but nobody woke it since its last poll",
-                    task->number);
+           complain(c, now(c), task->number, "task %u is polled, but nobody woke it since its last poll", task->number);
 }
 
 RULE(rule_poll_number)
@@ -183,8 +182,10 @@ RULE(rule_pending_without_waker)
     if (!task || ev->b || !(task_features(c, task) & TRACE_HAS_WAKES))
         return false;
     return task->wakers == 0 && task->wakes_begun == 0 && !(states_after(ev->a) & TRACE_STATE_QUEUED) &&
-           complain(c, now(c), task->number, "task %u can never be woken again: its poll returned Pending, but no waker "
-                    "of it is left anywhere", task->number);
+           complain(c, now(c), task->number,
+                    "task %u can never be woken again: its poll returned Pending, but no waker "
+                    "of it is left anywhere",
+                    task->number);
 }
 
 /* The shape of each transition: which bits it may change. */
@@ -202,7 +203,8 @@ static bool states_fit(const struct event *ev, bool has_wakes)
             return after == ((before & ~(unsigned)TRACE_STATE_RUNNING) | TRACE_STATE_DONE);
         return has_wakes ? after == (before & ~(unsigned)TRACE_STATE_RUNNING) : after == TRACE_STATE_QUEUED;
     case TRACE_TASK_ABORT:
-        return (after & ~(unsigned)TRACE_STATE_QUEUED) == ((before & ~(unsigned)TRACE_STATE_QUEUED) | TRACE_STATE_ABORTED) &&
+        return (after & ~(unsigned)TRACE_STATE_QUEUED) ==
+                   ((before & ~(unsigned)TRACE_STATE_QUEUED) | TRACE_STATE_ABORTED) &&
                ((after & TRACE_STATE_QUEUED) || (before & TRACE_STATE_DONE));
     case TRACE_TASK_CANCELLED:
         return (before & TRACE_STATE_QUEUED) && !(before & (TRACE_STATE_RUNNING | TRACE_STATE_DONE)) &&
@@ -213,13 +215,19 @@ static bool states_fit(const struct event *ev, bool has_wakes)
     }
 }
 
+/* An abort has no begin: a thread that was killed in the middle of one has left no trace of it. */
+static bool abort_is_missing(const struct check *c, const struct event *ev, const struct model_task *task)
+{
+    return !c->complete && (states_before(ev->a) & ~task->state & TRACE_STATE_ABORTED);
+}
+
 RULE(rule_states)
 {
     char is[64], said[64];
 
     if (!task)
         return false;
-    if (states_before(ev->a) != task->state)
+    if (states_before(ev->a) != task->state && !abort_is_missing(c, ev, task))
         return complain(c, now(c), task->number, "task %u is %s, but this event says that it was %s", task->number,
                         describe_state(task->state, is, sizeof is),
                         describe_state(states_before(ev->a), said, sizeof said));
@@ -237,8 +245,10 @@ RULE(rule_wakers)
     if (!task)
         return false;
     if (ev->kind == TRACE_WAKE_END && wake && wake->b != ev->b)
-        return complain(c, now(c), task->number, "a wake of task %u says at its begin and at its end differently "
-                        "whether it consumes the waker", task->number);
+        return complain(c, now(c), task->number,
+                        "a wake of task %u says at its begin and at its end differently "
+                        "whether it consumes the waker",
+                        task->number);
     if (consumes && task->wakers == 0)
         return complain(c, now(c), task->number, "a waker of task %u is given up, but there is none", task->number);
     return ev->kind == TRACE_TASK_FREE && task->wakers > 0 &&
@@ -277,8 +287,10 @@ RULE(rule_waits)
     if (ev->kind == TRACE_WAIT_END)
         return wait_ends(c, ev);
     return consumes && task && task->waits >= task->wakers &&
-           complain(c, now(c), task->number, "a waker of task %u is used up while every one of them still waits at a "
-                    "source", task->number);
+           complain(c, now(c), task->number,
+                    "a waker of task %u is used up while every one of them still waits at a "
+                    "source",
+                    task->number);
 }
 
 RULE(rule_join)
@@ -290,6 +302,6 @@ RULE(rule_join)
         return false;
     if (joined->ended == NO_EVENT && !may_end_now)
         return complain(c, now(c), joined->number, "the output of task %u is taken before it is done", joined->number);
-    return joined->joined && complain(c, now(c), joined->number, "the output of task %u is taken twice",
-                                      joined->number);
+    return joined->joined &&
+           complain(c, now(c), joined->number, "the output of task %u is taken twice", joined->number);
 }

@@ -14,8 +14,10 @@ RULE(rule_thread)
     (void)task;
     if (introduced == (ev->kind != TRACE_THREAD))
         return false;
-    return complain(c, now(c), 0, introduced ? "thread %u says a second time who it is"
-                                             : "thread %u does something before it has said who it is", ev->thread);
+    return complain(c, now(c), 0,
+                    introduced ? "thread %u says a second time who it is"
+                               : "thread %u does something before it has said who it is",
+                    ev->thread);
 }
 
 /* ---- nesting */
@@ -112,8 +114,8 @@ static bool future_is_spawnable(struct check *c, const struct event *ev, const s
     if (future->type != ev->a)
         return complain(c, now(c), ev->task, "future %llu is spawned as another type than it was made",
                         (unsigned long long)ev->b);
-    return future->task && complain(c, now(c), ev->task, "future %llu is task %u already", (unsigned long long)ev->b,
-                                    future->task);
+    return future->task &&
+           complain(c, now(c), ev->task, "future %llu is task %u already", (unsigned long long)ev->b, future->task);
 }
 
 static bool future_is_droppable(struct check *c, const struct event *ev, const struct model_future *future)
@@ -139,11 +141,13 @@ RULE(rule_futures)
         return complain(c, now(c), future->task, "future %llu was dropped in event #%zu, but here it is still used",
                         number, future->dropped + 1);
     if (ev->kind == TRACE_FUTURE_POLL_BEGIN)
-        return future->task && complain(c, now(c), future->task, "future %llu was spawned as task %u, but somebody "
-                                        "polls it by hand", number, future->task);
+        return future->task && complain(c, now(c), future->task,
+                                        "future %llu was spawned as task %u, but somebody "
+                                        "polls it by hand",
+                                        number, future->task);
     if (ev->kind == TRACE_FUTURE_POLL_END)
-        return ev->a > 1 && complain(c, now(c), future->task, "a poll returns pending (0) or ready (1), and not %u",
-                                     ev->a);
+        return ev->a > 1 &&
+               complain(c, now(c), future->task, "a poll returns pending (0) or ready (1), and not %u", ev->a);
     return ev->kind == TRACE_TASK_SPAWN ? future_is_spawnable(c, ev, future) : future_is_droppable(c, ev, future);
 }
 
@@ -174,7 +178,8 @@ RULE(rule_locks)
     if (ev->kind == TRACE_GUARD_ACQUIRE)
         return lock && lock->holder == ev->thread &&
                complain(c, now(c), about, "this thread takes lock %llu, which it holds already", number);
-    return (!lock || !lock->holder) && complain(c, now(c), about, "lock %llu is given back, but nobody holds it", number);
+    return (!lock || !lock->holder) &&
+           complain(c, now(c), about, "lock %llu is given back, but nobody holds it", number);
 }
 
 RULE(rule_park)

@@ -12,7 +12,7 @@
 #define DEFAULT_TOP 20
 
 static const char help[] =
-    "usage: lifeline stats [--top N] TRACE\n"
+    "usage: lifeline stats TRACE [--top N]\n"
     "\n"
     "Counts and times of a recording: for each task, each thread and each system call.\n"
     "\n"
@@ -24,7 +24,7 @@ static const char help[] =
     "\n"
     "examples:\n"
     "  lifeline stats run.trace\n"
-    "  lifeline stats --top 5 run.trace\n";
+    "  lifeline stats run.trace --top 5\n";
 
 /* A duration in at most 8 columns; "-" when there is none. */
 static const char *put_time(uint64_t ns, bool known, char *to, size_t size)
@@ -133,7 +133,7 @@ static void print_threads(const struct recording *rec, const struct tally *tally
     uint32_t shown = 0, seen = 0;
 
     printf("\n%6s %-16s %8s %8s %8s %9s %9s %9s %9s\n", "thread", "name", "polls", "wakes", "steals", "busy", "asleep",
-           "other", "busy");
+           "other", "busy %");
     for (uint32_t i = 0; i <= rec->threads; i++) {
         if (tally->threads[i].events == 0)
             continue;
@@ -194,16 +194,12 @@ int stats_main(int argc, char **argv)
 {
     struct recording rec;
     const char *path;
+    const char *given = NULL;
     uint32_t top = DEFAULT_TOP;
     int status;
 
-    if (argc > 1 && strcmp(argv[1], "--top") == 0) {
-        if (argc < 3 || !options_number(argv[2], &top))
-            return options_bad(argv[0], "--top needs a number");
-        argv[2] = argv[0];
-        argc -= 2;
-        argv += 2;
-    }
+    if (!options_take(&argc, argv, "--top", &given) || (given && !options_number(given, &top)))
+        return options_bad(argv[0], "--top needs a number");
     status = options_one_file(argc, argv, help, &path);
     if (status != OPTIONS_GO_ON)
         return status;

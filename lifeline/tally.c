@@ -19,9 +19,9 @@ struct count { /* a tally in the making */
     const struct recording *rec;
     struct model m;
     uint64_t long_poll;
-    struct running_poll *polls;  /* [threads + 1] */
-    uint64_t *slept_from;        /* [threads + 1] */
-    uint64_t *called_at;         /* [threads + 1] */
+    struct running_poll *polls; /* [threads + 1] */
+    uint64_t *slept_from;       /* [threads + 1] */
+    uint64_t *called_at;        /* [threads + 1] */
     struct delay *delays;
     size_t delay_count;
 };
@@ -65,7 +65,10 @@ static void spawned(struct count *c, const struct event *ev)
 
     tally->tasks = memory_more(tally->tasks, tally->task_count, sizeof *tally->tasks);
     tally->tasks[tally->task_count++] = (struct tally_task){
-        .number = ev->task, .spawned = c->m.at, .last_poll = c->m.at, .born = ev->time,
+        .number = ev->task,
+        .spawned = c->m.at,
+        .last_poll = c->m.at,
+        .born = ev->time,
     };
 }
 
@@ -81,7 +84,8 @@ static void poll_begins(struct count *c, const struct event *ev, struct tally_ta
         return;
     c->delays = memory_more(c->delays, c->delay_count, sizeof *c->delays);
     c->delays[c->delay_count++] = (struct delay){
-        (uint32_t)(task - c->tally->tasks), ev->time - c->rec->events[known->last_woken].time,
+        (uint32_t)(task - c->tally->tasks),
+        ev->time - c->rec->events[known->last_woken].time,
     };
 }
 
@@ -90,8 +94,8 @@ static void remark(struct count *c, enum tally_remark_kind kind, const struct ev
     struct tally *tally = c->tally;
 
     tally->remarks = memory_more(tally->remarks, tally->remark_count, sizeof *tally->remarks);
-    tally->remarks[tally->remark_count++] =
-        (struct tally_remark){.kind = kind, .event = c->m.at, .task = ev->task, .value = value};
+    tally->remarks[tally->remark_count++] = (struct tally_remark){
+        .kind = kind, .event = c->m.at, .task = ev->task, .value = value};
 }
 
 static bool others_queued(const struct count *c, uint32_t thread)
@@ -218,8 +222,8 @@ static struct tally_delays delays_of(const struct delay *sorted, size_t count)
 {
     if (count == 0)
         return (struct tally_delays){0};
-    return (struct tally_delays){sorted[(count - 1) / 2].ns, sorted[(count * 99 + 99) / 100 - 1].ns, sorted[count - 1].ns,
-                                 count};
+    return (struct tally_delays){sorted[(count - 1) / 2].ns, sorted[(count * 99 + 99) / 100 - 1].ns,
+                                 sorted[count - 1].ns, count};
 }
 
 static void sum_delays(struct count *c)

@@ -11,14 +11,14 @@ struct tally_delays { /* of sorted numbers */
 
 struct tally_task {
     uint32_t number;
-    uint32_t runtime;    /* index into the model's, or MAP_NONE */
-    size_t spawned;      /* event */
-    size_t last_poll;    /* event */
+    uint32_t runtime; /* index into the model's, or MAP_NONE */
+    size_t spawned;   /* event */
+    size_t last_poll; /* event */
     uint64_t polls;
-    uint64_t wasted;     /* polls, other than the first, that ended Pending and had no effect that is recorded */
-    uint64_t wakes;      /* that were not coalesced */
-    uint64_t self_wakes; /* of these, by the task itself, during its poll */
-    uint64_t busy;       /* ns in polls */
+    uint64_t wasted;      /* polls, other than the first, that ended Pending and had no effect that is recorded */
+    uint64_t wakes;       /* that were not coalesced */
+    uint64_t self_wakes;  /* of these, by the task itself, during its poll */
+    uint64_t busy;        /* ns in polls */
     uint64_t born, ended; /* ns; ended is the end of the recording for a task that is not done */
     bool done;
     struct tally_delays delays; /* ns from a wake to the poll that it asked for */
@@ -26,15 +26,15 @@ struct tally_task {
 
 struct tally_thread {
     uint64_t polls, steals, wakes;
-    uint64_t busy;       /* ns in polls */
-    uint64_t asleep;     /* ns parked, or in the kernel's wait for events */
-    uint64_t from, to;   /* ns of its first and last event */
+    uint64_t busy;     /* ns in polls */
+    uint64_t asleep;   /* ns parked, or in the kernel's wait for events */
+    uint64_t from, to; /* ns of its first and last event */
     uint64_t events;
 };
 
 struct tally_call {
     uint64_t count, failed;
-    uint64_t time;       /* ns */
+    uint64_t time; /* ns */
 };
 
 enum { TALLY_CALLS = 64 };
@@ -43,9 +43,9 @@ enum tally_remark_kind { REMARK_GUARD, REMARK_LONG_POLL };
 
 struct tally_remark { /* a moment worth a warning */
     enum tally_remark_kind kind;
-    size_t event;        /* index */
+    size_t event; /* index */
     uint32_t task;
-    uint64_t value;      /* ns of the poll; index of the event that took the lock */
+    uint64_t value; /* ns of the poll; index of the event that took the lock */
 };
 
 struct tally {

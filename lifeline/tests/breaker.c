@@ -14,10 +14,10 @@
 #define A TRACE_STATE_ABORTED
 
 /* The event that breaks the rule: its task, and this line, are what is to be found. */
-#define BREAK(kind, task, a, b)                                                                                       \
-    do {                                                                                                              \
-        printf("%d %d\n", task, __LINE__);                                                                            \
-        TRACE(kind, task, a, b);                                                                                      \
+#define BREAK(kind, task, a, b)                                                                                        \
+    do {                                                                                                               \
+        printf("%d %d\n", task, __LINE__);                                                                             \
+        TRACE(kind, task, a, b);                                                                                       \
     } while (0)
 #define EXPECT(task, line) printf("%d %d\n", task, line)
 
@@ -363,15 +363,36 @@ static const struct {
     const char *rule;
     void (*break_it)(void);
 } breaches[] = {
-    {"thread", break_thread}, {"nesting", break_nesting}, {"format", break_format}, {"spawned", break_spawned},
-    {"after-free", break_after_free}, {"poll-after-ready", break_poll_after_ready}, {"one-poll", break_one_poll},
-    {"taken", break_taken}, {"poll-without-wake", break_poll_without_wake}, {"lost-wake", break_lost_wake},
-    {"pending-without-waker", break_pending_without_waker}, {"poll-number", break_poll_number},
-    {"one-queue", break_one_queue}, {"states", break_states}, {"queue", break_queue}, {"steal", break_steal},
-    {"waits", break_waits}, {"wakers", break_wakers}, {"futures", break_futures}, {"join", break_join},
-    {"block-on", break_block_on}, {"registration", break_registration}, {"turn", break_turn},
-    {"timers", break_timers}, {"locks", break_locks}, {"park", break_park}, {"deadlock", break_deadlock},
-    {"not-dropped", break_not_dropped}, {"runtime", break_runtime}, {"unfinished", break_unfinished},
+    {"thread", break_thread},
+    {"nesting", break_nesting},
+    {"format", break_format},
+    {"spawned", break_spawned},
+    {"after-free", break_after_free},
+    {"poll-after-ready", break_poll_after_ready},
+    {"one-poll", break_one_poll},
+    {"taken", break_taken},
+    {"poll-without-wake", break_poll_without_wake},
+    {"lost-wake", break_lost_wake},
+    {"pending-without-waker", break_pending_without_waker},
+    {"poll-number", break_poll_number},
+    {"one-queue", break_one_queue},
+    {"states", break_states},
+    {"queue", break_queue},
+    {"steal", break_steal},
+    {"waits", break_waits},
+    {"wakers", break_wakers},
+    {"futures", break_futures},
+    {"join", break_join},
+    {"block-on", break_block_on},
+    {"registration", break_registration},
+    {"turn", break_turn},
+    {"timers", break_timers},
+    {"locks", break_locks},
+    {"park", break_park},
+    {"deadlock", break_deadlock},
+    {"not-dropped", break_not_dropped},
+    {"runtime", break_runtime},
+    {"unfinished", break_unfinished},
 };
 
 int main(int argc, char **argv)

@@ -15,7 +15,7 @@ struct judged {
 void judge_script(struct judged *j, const struct script *s);
 void judged_free(struct judged *j);
 
-/* "rule task N line N" of every finding that does not follow from another, joined by "; ". "clean" when there is none. */
+/* "rule task N line N" of every finding that does not follow from another, joined by "; ". "clean": none. */
 const char *judged_words(const struct judged *j, char *to, size_t size);
 
 /* A file name of this process's own, in the directory for temporary files. */

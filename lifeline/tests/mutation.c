@@ -64,9 +64,17 @@ static void more_b(struct script *s, size_t at)
 }
 
 const struct mutation mutations[] = {
-    {"delete", delete_event}, {"double", double_event}, {"partner", other_kind}, {"unknown", unknown_kind},
-    {"task", other_task},     {"no_task", no_task},     {"a", flip_a},           {"a_high", flip_a_high},
-    {"b", flip_b},            {"b_more", more_b},        {NULL, NULL},
+    {"delete", delete_event},
+    {"double", double_event},
+    {"partner", other_kind},
+    {"unknown", unknown_kind},
+    {"task", other_task},
+    {"no_task", no_task},
+    {"a", flip_a},
+    {"a_high", flip_a_high},
+    {"b", flip_b},
+    {"b_more", more_b},
+    {NULL, NULL},
 };
 
 /* ---- what cannot be noticed */
@@ -84,7 +92,8 @@ static const struct silence {
     {TRACE_RUNTIME, "b", "a runtime may promise less than it keeps"},
     {TRACE_RUNTIME, "b_more", "features of a later version are not known here"},
     {TRACE_JOIN, "delete unknown", "a task that is done need not be joined"},
-    {TRACE_QUEUE_POP, "delete double unknown a a_high", "that a queue is found empty changes nothing; so of an empty pop"},
+    {TRACE_QUEUE_POP, "delete double unknown a a_high",
+     "that a queue is found empty changes nothing; so of an empty pop"},
     {TRACE_FUTURE_POLL_END, "a", "a future may be dropped before it is ready"},
     {TRACE_TASK_ABORT, "delete unknown", "to abort a task that is done does nothing"},
     {TRACE_UNPARK, "double", "two threads may both wake a sleeper"},

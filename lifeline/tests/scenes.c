@@ -2,11 +2,11 @@
 
 #include <stddef.h>
 
-#define RECV TRACE_CALL_RECV
-#define CTL TRACE_CALL_EPOLL_CTL
-#define EPOLL TRACE_CALL_EPOLL_WAIT
+#define RECV                TRACE_CALL_RECV
+#define CTL                 TRACE_CALL_EPOLL_CTL
+#define EPOLL               TRACE_CALL_EPOLL_WAIT
 #define ARGS(first, second) ((uint64_t)(uint32_t)(first) | (uint64_t)(uint32_t)(second) << 32)
-#define FOR_EVER ((uint64_t)-1)
+#define FOR_EVER            ((uint64_t)-1)
 
 #define ADD(kind, task, a, b) script_add(s, TRACE_##kind, task, a, (uint64_t)(b))
 
@@ -291,6 +291,8 @@ static void steals(struct script *s)
 }
 
 const struct scene scenes[] = {
-    {"by_hand", by_hand}, {"back_to_queue", back_to_queue}, {"wakers", wakers}, {"aborts", aborts},
-    {"reactor", reactor}, {"steals", steals},               {NULL, NULL},
+    {"by_hand", by_hand}, {"back_to_queue", back_to_queue},
+    {"wakers", wakers},   {"aborts", aborts},
+    {"reactor", reactor}, {"steals", steals},
+    {NULL, NULL},
 };

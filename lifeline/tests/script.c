@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define CHUNK_SIZE 4096u
-#define PER_CHUNK (CHUNK_SIZE / 32 - 1)
-#define TYPES 3
+#define PER_CHUNK  (CHUNK_SIZE / 32 - 1)
+#define TYPES      3
 #define FIRST_LINE 100
 
 static const char strings[] = "\0script.c\0scripted\0parent\0child\0sleeper";
@@ -29,8 +29,13 @@ void script_add(struct script *s, enum trace_kind kind, uint32_t task, uint32_t 
     assert(s->count < SCRIPT_MAX);
     s->time += 1000;
     s->records[s->count] = (struct format_record){
-        .ticks = s->time, .b = b, .task = task, .a = a, .site = (uint16_t)(TYPES + 1 + s->lines),
-        .thread = s->thread, .kind = kind,
+        .ticks = s->time,
+        .b = b,
+        .task = task,
+        .a = a,
+        .site = (uint16_t)(TYPES + 1 + s->lines),
+        .thread = s->thread,
+        .kind = kind,
     };
     s->count++;
     s->lines++;
@@ -77,11 +82,23 @@ unsigned char *script_bytes(const struct script *s, size_t *size)
     uint64_t chunk_limit = s->count / PER_CHUNK + 16;
     unsigned char *bytes = calloc(1, chunks_at + chunk_limit * CHUNK_SIZE);
     struct format_header header = {
-        .magic = FORMAT_MAGIC, .byte_order = FORMAT_BYTE_ORDER, .version = FORMAT_VERSION, .record_size = 32,
-        .chunk_size = CHUNK_SIZE, .sites_offset = FORMAT_HEADER_SIZE, .site_count = TYPES + (uint32_t)s->lines, .pid = 42,
-        .strings_offset = strings_at, .strings_size = sizeof strings, .chunks_offset = chunks_at,
-        .chunk_limit = chunk_limit, .dropped = s->dropped, .flags = s->killed ? 0 : FORMAT_ENDED,
-        .start_ns = s->start_ns, .ns_per_tick = 1ull << 32, .program = "script",
+        .magic = FORMAT_MAGIC,
+        .byte_order = FORMAT_BYTE_ORDER,
+        .version = FORMAT_VERSION,
+        .record_size = 32,
+        .chunk_size = CHUNK_SIZE,
+        .sites_offset = FORMAT_HEADER_SIZE,
+        .site_count = TYPES + (uint32_t)s->lines,
+        .pid = 42,
+        .strings_offset = strings_at,
+        .strings_size = sizeof strings,
+        .chunks_offset = chunks_at,
+        .chunk_limit = chunk_limit,
+        .dropped = s->dropped,
+        .flags = s->killed ? 0 : FORMAT_ENDED,
+        .start_ns = s->start_ns,
+        .ns_per_tick = 1ull << 32,
+        .program = "script",
     };
 
     assert(bytes);

@@ -39,9 +39,9 @@ void script_write(const struct script *s, const char *path);
 unsigned char *script_bytes(const struct script *s, size_t *size);
 
 #define STATES(before, after) ((uint32_t)(before) | (uint32_t)(after) << 16)
-#define Q TRACE_STATE_QUEUED
-#define R TRACE_STATE_RUNNING
-#define D TRACE_STATE_DONE
-#define A TRACE_STATE_ABORTED
+#define Q                     TRACE_STATE_QUEUED
+#define R                     TRACE_STATE_RUNNING
+#define D                     TRACE_STATE_DONE
+#define A                     TRACE_STATE_ABORTED
 
 #endif

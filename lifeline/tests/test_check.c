@@ -65,6 +65,25 @@ static void killed_in_the_middle_of_a_wake(void **state)
     assert_judged("clean");
 }
 
+/* Two wake at once: one has marked the task, the other finds the mark, and the first is killed after its push. */
+static void killed_between_the_mark_and_the_end_of_a_wake(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.records[8].kind = TRACE_WAKER_CLONE; /* two wakers, and no wait */
+    s.records[9] = s.records[8];
+    s.records[9].ticks += 1000;
+    s.thread = 2;
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    s.thread = 3;
+    ADD(THREAD, 0, 3, 0);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(WAKE_END, 1, STATES(Q, Q), 1);
+    s.thread = 2;
+    ADD(QUEUE_PUSH, 1, 2, 1);
+    assert_judged("clean");
+}
+
 /* Killed in a poll whose end the thread did not record: the helper has woken the idle task. */
 static void killed_at_the_end_of_a_poll(void **state)
 {
@@ -76,6 +95,32 @@ static void killed_at_the_end_of_a_poll(void **state)
     ADD(WAKE_BEGIN, 1, 0, 1);
     ADD(QUEUE_PUSH, 1, 2, 1);
     ADD(WAKE_END, 1, STATES(0, Q), 1);
+    assert_judged("clean");
+}
+
+/* Killed between taking a task and recording its poll: a helper finds it running already. */
+static void killed_at_the_begin_of_a_poll(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.count -= 5; /* the task is taken, and that is all */
+    s.records[7] = (struct format_record){.ticks = 8000, .task = 1, .kind = TRACE_WAKER_CLONE, .thread = 2, .site = 8};
+    s.records[6].ticks = 7000;
+    s.thread = 2;
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(WAKE_END, 1, STATES(R, R | Q), 1);
+    assert_judged("clean");
+}
+
+/* Killed in an abort: the helper finds the task aborted, and by whom is not recorded. */
+static void killed_in_the_middle_of_an_abort(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(WAKE_END, 1, STATES(Q | A, Q | A), 1);
     assert_judged("clean");
 }
 
@@ -149,6 +194,19 @@ static void task_joins_itself(void **state)
     s.records[9].a = TRACE_SOURCE_JOIN;
     s.records[9].b = 1;
     assert_judged("deadlock task 1 line 110");
+}
+
+/* With one more waker somewhere, somebody else could wake it. */
+static void task_joins_itself_and_has_another_waker(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.records[9].a = TRACE_SOURCE_JOIN;
+    s.records[9].b = 1;
+    s.records[11].kind = TRACE_WAKER_CLONE;
+    s.records[11].task = 1;
+    s.records[11].a = 0;
+    assert_judged("clean");
 }
 
 /* ---- full */
@@ -249,19 +307,29 @@ static void long_poll_keeps_others_waiting(void **state)
     tally = tally_script(4001);
     assert_int_equal(tally.remark_count, 0);
     tally_free(&tally);
+
+    script_start(&s);
+    scenes[4].write(&s); /* a poll of 13 us, and no other task */
+    tally = tally_script(4000);
+    assert_int_equal(tally.remark_count, 0);
+    tally_free(&tally);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_in_the_middle_of_a_wake),
+        cmocka_unit_test(killed_between_the_mark_and_the_end_of_a_wake),
         cmocka_unit_test(killed_at_the_end_of_a_poll),
+        cmocka_unit_test(killed_at_the_begin_of_a_poll),
+        cmocka_unit_test(killed_in_the_middle_of_an_abort),
         cmocka_unit_test(not_killed_at_the_end_of_a_poll),
         cmocka_unit_test(breach_before_the_kill_is_found),
         cmocka_unit_test(asleep_with_a_task_in_the_queue),
         cmocka_unit_test(asleep_but_nudged),
         cmocka_unit_test(asleep_and_waiting),
         cmocka_unit_test(task_joins_itself),
+        cmocka_unit_test(task_joins_itself_and_has_another_waker),
         cmocka_unit_test(dropped_events_are_no_breach),
         cmocka_unit_test(runtimes_one_after_the_other),
         cmocka_unit_test(runtime_ends_before_its_task),

@@ -22,13 +22,20 @@ static const struct demo {
     const char *path; /* below build */
     bool mutate;
 } demos[] = {
-    {"stages/01_manual_poll/countdown", true},  {"stages/01_manual_poll/lazy", true},
-    {"stages/01_manual_poll/compose", true},    {"stages/02_queue_executor/round_robin", true},
-    {"stages/02_queue_executor/join_values", true}, {"stages/02_queue_executor/wasted_polls", false},
-    {"stages/03_waker/three_timers", true},     {"stages/03_waker/remote_wake", true},
-    {"stages/03_waker/abort", true},            {"stages/03_waker/take_turns", true},
-    {"stages/03_waker/race", true},             {"stages/03_waker/coalesce", false},
-    {"stages/04_epoll_reactor/read_socket", true}, {"stages/04_epoll_reactor/timeouts", true},
+    {"stages/01_manual_poll/countdown", true},
+    {"stages/01_manual_poll/lazy", true},
+    {"stages/01_manual_poll/compose", true},
+    {"stages/02_queue_executor/round_robin", true},
+    {"stages/02_queue_executor/join_values", true},
+    {"stages/02_queue_executor/wasted_polls", false},
+    {"stages/03_waker/three_timers", true},
+    {"stages/03_waker/remote_wake", true},
+    {"stages/03_waker/abort", true},
+    {"stages/03_waker/take_turns", true},
+    {"stages/03_waker/race", true},
+    {"stages/03_waker/coalesce", false},
+    {"stages/04_epoll_reactor/read_socket", true},
+    {"stages/04_epoll_reactor/timeouts", true},
     {"tests/lifeline/crowd", false},
 };
 

@@ -1,6 +1,6 @@
-/* Takes the recordings of correct runs in scenes.c and, for every single event of them, deletes it, doubles it, or changes
- * one thing in it. `check` must name the rule, the task and the line that mutations.txt says, and nothing else. What it
- * cannot notice is in the table in mutation.c, each with the reason.
+/* Takes the recordings of correct runs in scenes.c and, for every single event of them, deletes it, doubles it, or
+ * changes one thing in it. `check` must name the rule, the task and the line that mutations.txt says, and nothing else.
+ * What it cannot notice is in the table in mutation.c, each with the reason.
  *
  * After a change of the rules: `test_mutations --write` writes mutations.txt anew; read its diff, line by line. */
 #include "judged.h"
@@ -48,8 +48,8 @@ static void write_scene(FILE *to, const struct scene *scene)
             fprintf(to, "%s %u %s %s: %s\n", scene->name, script_line(at), event_kind_name(kind), mutations[i].name,
                     words);
             if (strcmp(words, "clean") == 0 && !silence_for(kind, mutations[i].name)) {
-                fprintf(stderr, "not noticed: %s line %u, %s %s\n", scene->name, script_line(at),
-                        event_kind_name(kind), mutations[i].name);
+                fprintf(stderr, "not noticed: %s line %u, %s %s\n", scene->name, script_line(at), event_kind_name(kind),
+                        mutations[i].name);
                 unexplained++;
             }
         }

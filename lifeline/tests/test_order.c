@@ -52,10 +52,10 @@ static void assert_order(const unsigned *order, size_t count)
     judged_free(&j);
 }
 
-#define ASSERT_ORDER(...)                                                                                             \
-    do {                                                                                                              \
-        static const unsigned order[] = {__VA_ARGS__};                                                                \
-        assert_order(order, sizeof order / sizeof *order);                                                            \
+#define ASSERT_ORDER(...)                                                                                              \
+    do {                                                                                                               \
+        static const unsigned order[] = {__VA_ARGS__};                                                                 \
+        assert_order(order, sizeof order / sizeof *order);                                                             \
     } while (0)
 
 /* The waker's thread records late that it has woken the task: it is polled by then. */
@@ -109,7 +109,7 @@ static void second_wake_overtakes_the_push_of_the_first(void **state)
     start();
     at(20, 1, TRACE_TASK_POLL_END, 1, STATES(R, 0), 0); /* 111 */
     at(21, 2, TRACE_WAKE_BEGIN, 1, 0, 1);
-    at(25, 2, TRACE_QUEUE_PUSH, 1, 2, 1); /* 113 */
+    at(25, 2, TRACE_QUEUE_PUSH, 1, 2, 1);          /* 113 */
     at(26, 2, TRACE_WAKE_END, 1, STATES(0, Q), 1); /* 114 */
     at(22, 3, TRACE_WAKE_BEGIN, 1, 0, 1);
     at(23, 3, TRACE_WAKE_END, 1, STATES(Q, Q), 1); /* 116 */

@@ -137,8 +137,8 @@ static void damaged_headers_are_refused(void **state)
         size_t offset;
         const char *reason;
     } fields[] = {
-        {16, "records of"}, {20, "chunks of"}, {24, "sites"}, {28, "sites"}, {32, "sites"}, {44, "strings"},
-        {52, "strings"},    {56, "chunks"},    {60, "chunks"},
+        {16, "records of"}, {20, "chunks of"}, {24, "sites"},  {28, "sites"},  {32, "sites"},
+        {44, "strings"},    {52, "strings"},   {56, "chunks"}, {60, "chunks"},
     };
     size_t size;
     unsigned char *bytes;
@@ -173,6 +173,7 @@ static void wild_numbers_are_harmless(void **state)
     judge_script(&j, &s);
     assert_int_equal(event_place(&j.rec, &j.rec.events[3])->line, 0);
     assert_string_equal(event_place(&j.rec, &j.rec.events[3])->file, "");
+    assert_int_equal(j.rec.events[3].site, 0);
     assert_string_equal(task_type(&j.rec, 0xffffffff), "parent");
     judged_free(&j);
 }
@@ -249,8 +250,7 @@ static void changed_bytes_are_harmless(void **state)
 
 static char output[65536];
 
-/* Runs a command on the scratch file in a process of its own. Returns its exit status; what it printed, errors too, is in
- * output. */
+/* Runs a command on the scratch file in a process of its own. Returns its exit status; output: what it printed. */
 static int run(int (*command)(int argc, char **argv), const char *argument)
 {
     char name[] = "command", path[300], option[100];
@@ -365,6 +365,7 @@ static void dump_shows_every_event(void **state)
     assert_int_equal(lines, s.count + 1);
     assert_non_null(strstr(output, "task_poll_begin   queued -> running, poll 1"));
     assert_non_null(strstr(output, "script.c:107"));
+    assert_non_null(strstr(output, "queue 1, length 2 "));
     unlink(scratch_path());
 }
 
@@ -389,6 +390,14 @@ static void stats_count(void **state)
     assert_int_equal(tally.tasks[0].delays.count, 1);
     assert_int_equal(tally.tasks[0].delays.median, 2000); /* wake_end, queue_pop, task_poll_begin: 1 us each */
     assert_int_equal(tally.threads[1].asleep, 7000);      /* six events of the other thread in between */
+    tally_free(&tally);
+    judged_free(&j);
+
+    start_small();
+    judge_script(&j, &s);
+    tally_run(&tally, &j.rec, UINT64_MAX);
+    assert_int_equal(tally.tasks[1].polls, 1);
+    assert_int_equal(tally.tasks[1].wasted, 0); /* a first poll is never wasted: somebody has to ask */
     tally_free(&tally);
     judged_free(&j);
 }
