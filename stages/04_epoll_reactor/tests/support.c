@@ -172,6 +172,13 @@ void elsewhere(action *act, void *arg)
     pthread_join(thread, NULL);
 }
 
+static atomic_int at_locks;
+
+bool somebody_waits_for_a_lock(void)
+{
+    return atomic_load_explicit(&at_locks, memory_order_relaxed) > 0;
+}
+
 static _Thread_local bool gated;
 static atomic_bool somebody_at_gate, gate_is_open;
 
@@ -206,9 +213,15 @@ static void gate_pass(void)
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
 {
+    int error = 0;
+
     step();
     gate_pass();
-    int error = __real_pthread_mutex_lock(lock);
+    if (pthread_mutex_trylock(lock) != 0) {
+        atomic_fetch_add_explicit(&at_locks, 1, memory_order_relaxed);
+        error = __real_pthread_mutex_lock(lock);
+        atomic_fetch_sub_explicit(&at_locks, 1, memory_order_relaxed);
+    }
     locks_held++;
     return error;
 }

@@ -54,6 +54,8 @@ void gate_next_lock(void);
 void gate_wait(void);
 void gate_open(void *unused);
 
+bool somebody_waits_for_a_lock(void);
+
 /* --- system calls and memory --- */
 
 enum call {

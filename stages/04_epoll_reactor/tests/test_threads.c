@@ -391,6 +391,65 @@ static void test_destroyed_with_a_wake_in_flight(void **state)
     future_drop(&yields.base);
 }
 
+/* The waker has queued the task and is about to nudge. Meanwhile the executor wakes up by itself, runs the task, and is
+ * destroyed if nobody holds it: then the nudge would go into a descriptor that is closed. */
+static struct {
+    pthread_t thread;
+    atomic_bool at_nudge, destroyed;
+} nudging;
+
+static enum poll leave_waker_once(struct script *self, struct context *cx)
+{
+    if (self->tally->polls > 1)
+        return POLL_READY;
+    in_flight = waker_clone(cx->waker);
+    return POLL_PENDING;
+}
+
+static void *wake_in_flight(void *unused)
+{
+    (void)unused;
+    waker_wake(in_flight);
+    return NULL;
+}
+
+static void stand_before_the_nudge(void *unused)
+{
+    (void)unused;
+    atomic_store(&nudging.at_nudge, true);
+    while (!atomic_load(&nudging.destroyed) && !somebody_waits_for_a_lock())
+        sched_yield();
+}
+
+static void begin_to_wake(void *unused)
+{
+    (void)unused;
+    assert_int_equal(pthread_create(&nudging.thread, NULL, wake_in_flight, NULL), 0);
+    while (!atomic_load(&nudging.at_nudge))
+        sched_yield();
+}
+
+static void test_destroyed_while_somebody_nudges(void **state)
+{
+    struct tally tally = {0};
+    struct script task = script(&tally, leave_waker_once, NULL);
+    struct sleep sleep = sleep_for(1000);
+
+    (void)state;
+    atomic_store(&nudging.at_nudge, false);
+    atomic_store(&nudging.destroyed, false);
+    clock_hold(1000000); /* so the wait ends at once, by the timer */
+    assert_int_equal(executor_init(&ex), 0);
+    assert_int_equal(task_spawn(&ex, &sleep, NULL), 0);
+    at_point(TRACE_SYSCALL_BEGIN, TRACE_CALL_EPOLL_WAIT, begin_to_wake, NULL);
+    at_point(TRACE_UNPARK, 0, stand_before_the_nudge, NULL);
+    assert_int_equal(executor_block_on(&ex, &task), 0);
+    executor_destroy(&ex);
+    atomic_store(&nudging.destroyed, true);
+    pthread_join(nudging.thread, NULL);
+    future_drop(&task.base);
+}
+
 static void abort_handle(void *handle)
 {
     join_handle_abort((struct join_handle *)handle);
@@ -652,6 +711,7 @@ int main(void)
         TEST(test_a_future_moves_to_another_task),
         TEST(test_late_wakes_do_nothing),
         TEST(test_destroyed_with_a_wake_in_flight),
+        TEST(test_destroyed_while_somebody_nudges),
         TEST(test_aborted_by_another_thread_while_asleep),
         TEST(test_many_threads_wake),
         TEST(test_two_executors),
