@@ -806,7 +806,8 @@ static void a_text_names_every_line_of_source(void **state)
         rec.places[i].file = "a_name_of_some_length.c";
     diagram_build(&d, &rec, &everything);
     char *text = output(as_utf8, &d, &size);
-    for (const char *at = strstr(text, "length.c:"); at; at = strstr(at + 1, "length.c:"))
+    for (const char *at = strstr(text, " a_name_of_some_length.c:"); at;
+         at = strstr(at + 1, " a_name_of_some_length.c:"))
         found++;
     for (size_t i = 0; i < d.row_count; i++)
         expected += d.rows[i].kind == ROW_MESSAGE && d.rows[i].style != STYLE_INFERRED;
