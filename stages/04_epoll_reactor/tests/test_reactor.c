@@ -120,6 +120,30 @@ static void test_each_direction_wakes_its_own_waiter(void **state)
     inside(body_both_directions, NULL);
 }
 
+/* That a read would block says nothing about writing: no event will come to correct such a mistake. */
+static void body_only_one_direction(void *unused)
+{
+    struct wire wire = wire_local();
+    struct probe probe = {0};
+    char byte;
+    struct socket_read read = socket_read(&wire.socket, &byte, 1);
+    struct socket_write write = socket_write(&wire.socket, "w", 1);
+
+    (void)unused;
+    assert_int_equal(poll_with(&read, &probe), POLL_PENDING);
+    assert_int_equal(poll_with(&write, &probe), POLL_READY);
+    assert_int_equal(write.output, 1);
+    future_drop(&read.base);
+    future_drop(&write.base);
+    wire_close(&wire);
+}
+
+static void test_who_would_block_in_one_direction_goes_on_in_the_other(void **state)
+{
+    (void)state;
+    inside(body_only_one_direction, NULL);
+}
+
 /* --- a waker is replaced on a later poll --- */
 
 static void body_other_waker(void *unused)
@@ -932,6 +956,7 @@ int main(void)
         TEST(test_reads_go_on_until_one_would_block),
         TEST(test_nothing_falls_between_would_block_and_the_wait),
         TEST(test_each_direction_wakes_its_own_waiter),
+        TEST(test_who_would_block_in_one_direction_goes_on_in_the_other),
         TEST(test_the_waker_of_the_latest_poll_is_used),
         TEST(test_polling_again_leaves_one_waker),
         TEST(test_closing_b_while_its_event_is_in_the_batch),
