@@ -106,6 +106,9 @@ void step_mark(struct row *row, unsigned step, uint32_t task, const char *title)
 struct row *row_opens(struct row *row);
 struct row *row_closes(struct row *row);
 
+/* Makes the rows of the present event: diagram_tell.c. */
+void tell(struct builder *b);
+
 /* System calls and what can be inferred from them: diagram_calls.c. */
 void tell_call_begin(struct builder *b);
 void tell_call_end(struct builder *b);

@@ -30,7 +30,7 @@ static char *pool_take(struct pool *pool, size_t size)
     return block->bytes + block->used - size;
 }
 
-const char *pool_vformat(struct pool *pool, const char *format, va_list args)
+static char *pool_print(struct pool *pool, const char *format, va_list args)
 {
     char text[256];
     va_list again;
@@ -51,7 +51,7 @@ const char *pool_format(struct pool *pool, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    const char *kept = pool_vformat(pool, format, args);
+    const char *kept = pool_print(pool, format, args);
     va_end(args);
     return kept;
 }
@@ -84,11 +84,8 @@ static size_t letter_length(const unsigned char *c)
     return length;
 }
 
-const char *pool_clean(struct pool *pool, const char *text)
+static void clean(unsigned char *c)
 {
-    char *kept = pool_take(pool, strlen(text) + 1);
-    unsigned char *c = memcpy(kept, text, strlen(text) + 1);
-
     while (*c) {
         size_t length = letter_length(c);
         if (length == 0)
@@ -97,6 +94,22 @@ const char *pool_clean(struct pool *pool, const char *text)
             *c = ' ';
         c += length ? length : 1;
     }
+}
+
+const char *pool_clean(struct pool *pool, const char *text)
+{
+    char *kept = pool_take(pool, strlen(text) + 1);
+
+    memcpy(kept, text, strlen(text) + 1);
+    clean((unsigned char *)kept);
+    return kept;
+}
+
+const char *pool_vclean(struct pool *pool, const char *format, va_list args)
+{
+    char *kept = pool_print(pool, format, args);
+
+    clean((unsigned char *)kept);
     return kept;
 }
 

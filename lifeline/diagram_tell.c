@@ -1,0 +1,482 @@
+/* What each kind of event becomes in the story: its rows, and what its thread is in the middle of from then on. */
+#define _GNU_SOURCE /* strerrorname_np */
+#include "describe.h"
+#include "diagram_builder.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Makes a row that only opens or closes a bar. */
+static void row_silence(struct builder *b, struct row *row)
+{
+    if (row == &b->nowhere)
+        return;
+    row->kind = ROW_SILENT;
+    row->number = 0;
+    b->d->messages--;
+}
+
+/* A run of an executor that was not announced by BLOCK_ON_BEGIN is seen by what executors do. */
+static void run_enter(struct builder *b)
+{
+    if (frame_top(b) || b->ev->worker)
+        return;
+    int executor = actor_executor(b);
+    struct row *row = row_opens(say(b, STYLE_CALL, executor, executor, "%s", ""));
+    row_silence(b, row);
+    frame_push(b, FRAME_RUN, executor);
+}
+
+/* ... and is over when the program itself does something again. */
+static void run_leave(struct builder *b)
+{
+    const struct frame *top = frame_top(b);
+
+    if (!top || top->kind != FRAME_RUN || b->rec->events[top->begin].kind == TRACE_BLOCK_ON_BEGIN)
+        return;
+    row_silence(b, row_closes(say(b, STYLE_CALL, top->actor, top->actor, "%s", "")));
+    b->thread->depth--;
+}
+
+static void tell_runtime(struct builder *b)
+{
+    run_leave(b);
+    bool begins = b->ev->kind == TRACE_RUNTIME;
+    int executor = actor_executor(b);
+    if (begins)
+        actor_lives_here(b, executor);
+    struct row *row = say(b, STYLE_CALL, actor_user(b), executor, "%s", begins ? "runtime starts" : "runtime ends");
+    if (begins)
+        step_mark(row, 1, 0, "the runtime starts");
+}
+
+static void tell_note(struct builder *b)
+{
+    run_leave(b);
+    int now = actor_now(b);
+    const char *text = event_place(b->rec, b->ev)->label;
+    struct row *row = b->ev->b ? say(b, STYLE_CALL, now, now, "%s: %" PRIu64, text, b->ev->b)
+                               : say(b, STYLE_CALL, now, now, "%s", text);
+    row->kind = ROW_NOTE;
+    if (row_index(b, row) != NO_EVENT) {
+        row->number = 0;
+        b->d->messages--;
+    }
+}
+
+static const char *future_label(struct builder *b)
+{
+    const struct survey_future *f = survey_future(&b->survey, b->ev->b);
+
+    return f ? type_name(b, f->type) : "future";
+}
+
+/* Its own column, or the task's that it belongs to, or whoever acts right now. */
+static int future_home(struct builder *b)
+{
+    int home = actor_future(b, b->ev->b);
+
+    return home == NOBODY ? actor_now(b) : home;
+}
+
+static void tell_future_new(struct builder *b)
+{
+    run_leave(b);
+    int now = actor_now(b);
+    actor_lives_here(b, now);
+    say(b, STYLE_CALL, now, future_home(b), "new %s", future_label(b));
+}
+
+static void tell_future_poll(struct builder *b)
+{
+    struct frame polled;
+
+    if (b->ev->kind == TRACE_FUTURE_POLL_BEGIN) {
+        int now = actor_now(b), home = future_home(b);
+        struct row *row = now == home ? say(b, STYLE_CALL, now, home, "poll %s", future_label(b))
+                                      : say(b, STYLE_CALL, now, home, "poll()");
+        row_opens(row);
+        frame_push(b, FRAME_FUTURE, home);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_FUTURE, &polled);
+    int home = known ? polled.actor : future_home(b), now = actor_now(b);
+    const char *what = b->ev->a == 1 ? "READY" : "PENDING";
+    struct row *row = now == home ? say(b, STYLE_REPLY, home, now, "%s: %s", future_label(b), what)
+                                  : say(b, STYLE_REPLY, home, now, "%s", what);
+    if (known)
+        row_closes(row);
+}
+
+static void tell_future_drop(struct builder *b)
+{
+    int home = future_home(b), now = actor_now(b);
+    say(b, STYLE_CALL, now, home, "drop %s", future_label(b));
+}
+
+static void tell_spawn(struct builder *b)
+{
+    run_leave(b);
+    int now = actor_now(b);
+    actor_lives_here(b, now);
+    struct row *row = say(b, STYLE_CALL, now, actor_task(b, b->ev->task), "spawn task %" PRIu32, b->ev->task);
+    step_mark(row, 2, b->ev->task, "spawn to the queue");
+}
+
+static const char *ordinal_poll(struct builder *b, uint64_t poll)
+{
+    static const char *const words[] = {"", "first", "second", "third", "fourth", "fifth"};
+
+    return poll < 6 ? pool_format(&b->d->pool, "%s poll", words[poll])
+                    : pool_format(&b->d->pool, "poll %" PRIu64, poll);
+}
+
+static void tell_poll_begin(struct builder *b)
+{
+    uint32_t task = b->ev->task;
+
+    run_enter(b);
+    int executor = actor_executor(b), actor = actor_task(b, task);
+    actor_lives_here(b, executor);
+    b->queued[survey_task(&b->survey, task)] = false;
+    uint64_t poll = ++b->polls[survey_task(&b->survey, task)];
+    struct row *row = say(b, STYLE_CALL, executor, actor, "poll #%" PRIu64 " of task %" PRIu32, poll, task);
+    row_opens(row);
+    if (poll == 1)
+        step_mark(row, 4, task, "first poll");
+    else
+        step_mark(row, 12, task, ordinal_poll(b, poll));
+    struct frame *frame = frame_push(b, FRAME_POLL, actor);
+    frame->task = task;
+    frame->row = row_index(b, row);
+}
+
+static void tell_poll_end(struct builder *b)
+{
+    bool ready = b->ev->b == 1;
+    struct frame poll;
+
+    bool known = frame_pop(b, FRAME_POLL, &poll);
+    struct row *row = say(b, STYLE_REPLY, actor_task(b, b->ev->task), actor_executor(b), "%s",
+                          ready ? "READY" : "PENDING");
+    if (known)
+        row_closes(row);
+    if (ready)
+        step_mark(row, 13, b->ev->task, "Ready and drop");
+    else
+        step_mark(row, 7, b->ev->task, "Pending");
+}
+
+static void tell_task_event(struct builder *b)
+{
+    const char *what = b->ev->kind == TRACE_TASK_ABORT ? "abort" : b->ev->kind == TRACE_TASK_FREE ? "free" : "cancel";
+    int task = actor_task(b, b->ev->task);
+
+    say(b, STYLE_CALL, actor_now(b), task, "%s task %" PRIu32, what, b->ev->task);
+}
+
+static void tell_join(struct builder *b)
+{
+    int task = actor_task(b, b->ev->task);
+
+    say(b, STYLE_REPLY, task, actor_now(b), "output of task %" PRIu32, b->ev->task);
+}
+
+static void tell_block_on(struct builder *b)
+{
+    struct frame run;
+
+    if (b->ev->kind == TRACE_BLOCK_ON_BEGIN) {
+        run_leave(b);
+        int user = actor_now(b), executor = actor_executor(b);
+        actor_lives_here(b, user);
+        row_opens(say(b, STYLE_CALL, user, executor, "%s", b->ev->b || b->ev->task ? "block_on" : "run"));
+        frame_push(b, FRAME_RUN, executor);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_RUN, &run);
+    struct row *row = say(b, STYLE_REPLY, actor_executor(b), actor_now(b), "%s",
+                          b->ev->b || b->ev->task ? "block_on returns" : "run returns");
+    if (known)
+        row_closes(row);
+}
+
+static void tell_push(struct builder *b)
+{
+    int queue = actor_queue(b, b->ev->a);
+
+    actor_lives_here(b, queue);
+    struct row *row = say(b, STYLE_CALL, actor_now(b), queue, "push task %" PRIu32, b->ev->task);
+    size_t task = survey_task(&b->survey, b->ev->task);
+    if (b->polls[task] && !b->queued[task])
+        step_mark(row, 11, b->ev->task, "it is queued again");
+    b->queued[task] = true;
+}
+
+static void tell_pop(struct builder *b)
+{
+    uint32_t task = b->ev->task;
+
+    run_enter(b);
+    int queue = actor_queue(b, b->ev->a), executor = actor_executor(b);
+    actor_lives_here(b, queue);
+    say(b, STYLE_CALL, executor, queue, "pop");
+    struct row *row = task ? say(b, STYLE_REPLY, queue, executor, "task %" PRIu32, task)
+                           : say(b, STYLE_REPLY, queue, executor, "empty");
+    if (task && !b->polls[survey_task(&b->survey, task)])
+        step_mark(row, 3, task, "the executor takes the task");
+}
+
+static void tell_steal(struct builder *b)
+{
+    int from = actor_queue(b, b->ev->a), to = actor_queue(b, b->ev->b);
+
+    say(b, STYLE_CALL, from, to, "task %" PRIu32 " is stolen", b->ev->task);
+}
+
+static void tell_wake(struct builder *b)
+{
+    struct frame wake;
+
+    if (b->ev->kind == TRACE_WAKE_BEGIN) {
+        int now = actor_now(b);
+        struct frame *top = frame_find(b, FRAME_TURN);
+        if (top)
+            top->wakes++;
+        struct row *row = say(b, STYLE_WAKE, now, actor_task(b, b->ev->task), "wake task %" PRIu32, b->ev->task);
+        step_mark(row, 10, b->ev->task,
+                  pool_format(&b->d->pool, "%s wakes the task", top ? "the reactor" : b->d->actors[now].name));
+        frame_push(b, FRAME_WAKE, now)->task = b->ev->task;
+        return;
+    }
+    frame_pop(b, FRAME_WAKE, &wake);
+    if ((b->ev->a & 0xffff) == b->ev->a >> 16)
+        say(b, STYLE_REPLY, actor_task(b, b->ev->task), actor_now(b), "%s",
+            b->ev->a & TRACE_STATE_DONE ? "it is over already" : "it is awake already");
+}
+
+static void tell_wait(struct builder *b)
+{
+    uint32_t source = b->ev->a;
+    int now = actor_now(b), to = now;
+    const char *what = "";
+
+    switch (source) {
+    case TRACE_SOURCE_READ:
+    case TRACE_SOURCE_WRITE:
+        to = actor_reactor(b);
+        what = pool_format(&b->d->pool, "wait(fd %" PRIu64 " %s)", b->ev->b,
+                           source == TRACE_SOURCE_READ ? "readable" : "writable");
+        break;
+    case TRACE_SOURCE_TIMER:
+        to = actor_reactor(b);
+        what = pool_format(&b->d->pool, "wait(timer %" PRIu64 ")", b->ev->b);
+        break;
+    case TRACE_SOURCE_JOIN:
+        to = actor_task(b, (uint32_t)b->ev->b);
+        what = pool_format(&b->d->pool, "wait(end of task %" PRIu64 ")", b->ev->b);
+        break;
+    case TRACE_SOURCE_THREAD:
+        to = actor_helper(b, map_get(&b->survey.helpers, b->ev->b));
+        what = "wait(helper thread)";
+        break;
+    default:
+        what = "leaves its waker";
+        break;
+    }
+    say(b, STYLE_CALL, now, to == NOBODY ? now : to, "%s", what);
+}
+
+static void tell_wait_end(struct builder *b)
+{
+    int now = actor_now(b);
+    size_t next = b->survey.next[b->at];
+    bool wakes = next != NO_EVENT && b->rec->events[next].kind == TRACE_WAKE_BEGIN;
+    uint32_t task = wakes ? b->rec->events[next].task : b->ev->task;
+
+    if (b->ev->a == TRACE_SOURCE_READ || b->ev->a == TRACE_SOURCE_WRITE)
+        say(b, STYLE_CALL, now, now, "lookup fd %" PRIu64 ": task %" PRIu32, b->ev->b, task);
+    else if (task)
+        say(b, STYLE_CALL, now, now, "take waker of task %" PRIu32, task);
+    else
+        say(b, STYLE_CALL, now, now, "let go of a waker");
+}
+
+static void tell_park(struct builder *b)
+{
+    int executor = actor_executor(b);
+    size_t next = b->survey.next[b->at];
+    struct frame park;
+
+    if (b->ev->kind == TRACE_PARK_END) {
+        bool slept = frame_pop(b, FRAME_PARK, &park) && park.row != NO_EVENT;
+        if (slept)
+            say(b, STYLE_CALL, executor, executor, "awake again");
+        return;
+    }
+    run_enter(b);
+    actor_lives_here(b, executor);
+    bool turns = next != NO_EVENT && b->rec->events[next].kind == TRACE_TURN_BEGIN;
+    size_t row = NO_EVENT;
+    if (!turns) {
+        struct row *park_row = say(b, STYLE_CALL, executor, executor, "park: sleep");
+        step_mark(park_row, 8, 0, "park: the thread sleeps");
+        row = row_index(b, park_row);
+    }
+    frame_push(b, FRAME_PARK, executor)->row = row;
+}
+
+static void tell_unpark(struct builder *b)
+{
+    int now = actor_now(b), executor = NOBODY;
+
+    for (size_t i = 0; i < b->d->actor_count && executor == NOBODY; i++)
+        if (b->d->actors[i].kind == ACTOR_EXECUTOR && b->survey.executors == 1)
+            executor = (int)i;
+    say(b, STYLE_CALL, now, executor == NOBODY ? now : executor, "unpark");
+}
+
+static void tell_register(struct builder *b)
+{
+    struct frame frame;
+
+    if (b->ev->kind == TRACE_REGISTER_BEGIN) {
+        const struct frame *poll = frame_find(b, FRAME_POLL);
+        uint32_t task = poll ? poll->task : 0;
+        int reactor = actor_reactor(b);
+        struct row *row = say(b, STYLE_CALL, actor_now(b), reactor, "register(fd %" PRIu32 ")", b->ev->a);
+        row_opens(row);
+        if (task)
+            step_mark(row, 6, task, "register with the reactor");
+        frame_push(b, FRAME_REGISTER, reactor);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_REGISTER, &frame);
+    int64_t result = (int64_t)b->ev->b;
+    const char *error = result < 0 && result > -4096 ? strerrorname_np((int)-result) : NULL;
+    struct row *row = say(b, STYLE_REPLY, actor_reactor(b), actor_now(b), "%s",
+                          error    ? error
+                          : result ? "error"
+                                   : "ok");
+    if (known)
+        row_closes(row);
+}
+
+static void tell_deregister(struct builder *b)
+{
+    say(b, STYLE_CALL, actor_now(b), actor_reactor(b), "deregister(fd %" PRIu32 ")", b->ev->a);
+}
+
+static const char *turn_limit(struct builder *b)
+{
+    char text[DESCRIBE_SIZE];
+
+    if ((int64_t)b->ev->b < 0)
+        return "no limit";
+    if (b->ev->b == 0)
+        return "no wait";
+    return pool_format(&b->d->pool, "%s", describe_time(b->ev->b, text, sizeof text));
+}
+
+static void tell_turn(struct builder *b)
+{
+    int reactor = actor_reactor(b);
+    struct frame turn;
+
+    if (b->ev->kind == TRACE_TURN_BEGIN) {
+        run_enter(b);
+        const struct frame *top = frame_top(b);
+        bool parks = top && top->kind == FRAME_PARK && top->row == NO_EVENT;
+        actor_lives_here(b, reactor);
+        row_opens(say(b, STYLE_CALL, actor_executor(b), reactor, "%sturn(%s)", parks ? "park: " : "", turn_limit(b)));
+        frame_push(b, FRAME_TURN, reactor);
+        return;
+    }
+    bool known = frame_pop(b, FRAME_TURN, &turn);
+    struct row *row = known && turn.wakes ? say(b, STYLE_REPLY, reactor, actor_executor(b), "%u woken", turn.wakes)
+                                          : say(b, STYLE_REPLY, reactor, actor_executor(b), "nobody to wake");
+    if (known)
+        row_closes(row);
+}
+
+static void tell_timer(struct builder *b)
+{
+    int reactor = actor_reactor(b);
+    char text[DESCRIBE_SIZE];
+    uint64_t now = b->rec->start_ns + b->ev->time, deadline = b->ev->b;
+
+    if (b->ev->kind == TRACE_TIMER_ADD)
+        say(b, STYLE_CALL, actor_now(b), reactor, "timer %" PRIu32 ": %s%s", b->ev->a,
+            deadline > now ? "in " : "due now", deadline > now ? describe_time(deadline - now, text, sizeof text) : "");
+    else if (b->ev->kind == TRACE_TIMER_FIRE)
+        say(b, STYLE_CALL, reactor, reactor, "timer %" PRIu32 " is due", b->ev->a);
+    else
+        say(b, STYLE_CALL, actor_now(b), reactor, "cancel timer %" PRIu32, b->ev->a);
+}
+
+static void tell_guard(struct builder *b)
+{
+    int now = actor_now(b);
+
+    say(b, STYLE_CALL, now, now, "%s", b->ev->kind == TRACE_GUARD_ACQUIRE ? "takes a lock" : "gives the lock back");
+}
+
+static void tell_nothing(struct builder *b)
+{
+    (void)b;
+}
+
+static void (*const tellers[])(struct builder *b) = {
+    [TRACE_THREAD] = tell_nothing, /* a column, not an arrow */
+    [TRACE_READY] = tell_nothing,  /* named where epoll_wait returns */
+    [TRACE_RUNTIME] = tell_runtime,
+    [TRACE_RUNTIME_END] = tell_runtime,
+    [TRACE_NOTE] = tell_note,
+    [TRACE_FUTURE_NEW] = tell_future_new,
+    [TRACE_FUTURE_POLL_BEGIN] = tell_future_poll,
+    [TRACE_FUTURE_POLL_END] = tell_future_poll,
+    [TRACE_FUTURE_DROP] = tell_future_drop,
+    [TRACE_TASK_SPAWN] = tell_spawn,
+    [TRACE_TASK_POLL_BEGIN] = tell_poll_begin,
+    [TRACE_TASK_POLL_END] = tell_poll_end,
+    [TRACE_TASK_ABORT] = tell_task_event,
+    [TRACE_TASK_CANCELLED] = tell_task_event,
+    [TRACE_TASK_FREE] = tell_task_event,
+    [TRACE_BLOCK_ON_BEGIN] = tell_block_on,
+    [TRACE_BLOCK_ON_END] = tell_block_on,
+    [TRACE_JOIN] = tell_join,
+    [TRACE_QUEUE_PUSH] = tell_push,
+    [TRACE_QUEUE_POP] = tell_pop,
+    [TRACE_QUEUE_STEAL] = tell_steal,
+    [TRACE_WAKE_BEGIN] = tell_wake,
+    [TRACE_WAKE_END] = tell_wake,
+    [TRACE_WAIT] = tell_wait,
+    [TRACE_WAIT_END] = tell_wait_end,
+    [TRACE_PARK_BEGIN] = tell_park,
+    [TRACE_PARK_END] = tell_park,
+    [TRACE_UNPARK] = tell_unpark,
+    [TRACE_REGISTER_BEGIN] = tell_register,
+    [TRACE_REGISTER_END] = tell_register,
+    [TRACE_DEREGISTER] = tell_deregister,
+    [TRACE_TURN_BEGIN] = tell_turn,
+    [TRACE_TURN_END] = tell_turn,
+    [TRACE_TIMER_ADD] = tell_timer,
+    [TRACE_TIMER_FIRE] = tell_timer,
+    [TRACE_TIMER_CANCEL] = tell_timer,
+    [TRACE_SYSCALL_BEGIN] = tell_call_begin,
+    [TRACE_SYSCALL_END] = tell_call_end,
+    [TRACE_GUARD_ACQUIRE] = tell_guard,
+    [TRACE_GUARD_RELEASE] = tell_guard,
+};
+
+void tell(struct builder *b)
+{
+    unsigned kind = b->ev->kind;
+
+    if (kind < sizeof tellers / sizeof *tellers && tellers[kind])
+        tellers[kind](b);
+    else if (event_kind_name(kind))
+        b->d->not_drawn += b->shown;
+    else
+        b->d->unknown++;
+}
