@@ -440,8 +440,10 @@ static void step_queue(struct model *m, const struct event *ev)
     if (ev->kind == TRACE_QUEUE_PUSH && thread->depth > 0)
         thread->frames[thread->depth - 1].pushed = m->at;
     queue_get(m, ev->a)->length = ev->b;
-    if (ev->kind == TRACE_QUEUE_POP)
+    if (ev->kind == TRACE_QUEUE_POP) {
         queue_get(m, ev->a)->popped_by = ev->thread;
+        queue_get(m, ev->a)->runtime = thread->runtime;
+    }
 }
 
 static void step_registration(struct model *m, const struct event *ev)

@@ -61,6 +61,7 @@ struct model_wait {
 
 struct model_queue {
     uint32_t number;
+    uint32_t runtime; /* that it was last popped in */
     uint64_t length;
     uint16_t popped_by; /* the last thread that took from it, or found it empty; 0: none ever */
 };

@@ -196,7 +196,7 @@ RULE(rule_park)
     for (uint32_t i = 0; i < c->m.queue_count; i++) {
         const struct model_queue *queue = &c->m.queues[i];
 
-        if (queue->length > 0 && queue->popped_by == ev->thread)
+        if (queue->length > 0 && queue->popped_by == ev->thread && queue->runtime == c->m.threads[ev->thread].runtime)
             return complain(c, now(c), 0, "the executor goes to sleep with %llu tasks in its queue %u",
                             (unsigned long long)queue->length, queue->number);
     }

@@ -262,6 +262,23 @@ static void runtime_ends_before_its_task(void **state)
     assert_judged("not-dropped task 1 line 104");
 }
 
+/* A queue that an abandoned runtime left behind, with a task in it, is not the next one's. */
+static void next_runtime_does_not_inherit_the_queue(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(QUEUE_PUSH, 1, 1, 1);
+    ADD(WAKE_END, 1, STATES(0, Q), 1);
+    s.thread = 1;
+    ADD(RUNTIME, 0, 3, TRACE_HAS_WAKES);
+    ADD(QUEUE_POP, 0, 2, 0);
+    ADD(PARK_BEGIN, 0, 0, 0);
+    assert_judged("lost-wake task 1 line 115"); /* nobody is left to take it, and that is all */
+}
+
 /* ---- warnings */
 
 static struct tally tally_script(uint64_t long_poll)
@@ -333,6 +350,7 @@ int main(void)
         cmocka_unit_test(dropped_events_are_no_breach),
         cmocka_unit_test(runtimes_one_after_the_other),
         cmocka_unit_test(runtime_ends_before_its_task),
+        cmocka_unit_test(next_runtime_does_not_inherit_the_queue),
         cmocka_unit_test(guard_across_a_suspension),
         cmocka_unit_test(long_poll_keeps_others_waiting),
     };
