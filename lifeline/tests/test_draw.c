@@ -753,8 +753,8 @@ static void nonsense_is_drawn_well(void **state)
 static void labels_of_any_length_lie_well(void **state)
 {
     static const char *const labels[] = {"", "<&\">'\\N;#%",
-                                         "a name that is a good deal longer than any name should be, "
-                                         "and then goes on for a while, as names from a generator do",
+                                         ("a name that is a good deal longer than any name should be, "
+                                          "and then goes on for a while, as names from a generator do"),
                                          "\xc3\xa4\xe2\x86\x92\xf0\x9f\x90\xa2", "\xff\xfe\n\t"};
 
     (void)state;
