@@ -21,11 +21,20 @@ const char *type_name(const struct builder *b, uint16_t type)
     return label[0] ? label : "future";
 }
 
+static size_t actors_of(const struct diagram *d, enum actor_kind kind)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < d->actor_count; i++)
+        count += d->actors[i].kind == kind;
+    return count;
+}
+
 static bool many_tasks(const struct builder *b)
 {
-    size_t shown = b->options->task_count ? b->options->task_count : b->rec->tasks;
+    size_t shown = b->options->task_count ? b->options->task_count : b->rec->task_types.used;
 
-    return shown > MANY;
+    return shown > MANY || actors_of(b->d, ACTOR_TASK) >= 2 * MANY; /* tasks may lack their TASK_SPAWN */
 }
 
 static int actor_find(const struct diagram *d, enum actor_kind kind, uint64_t number)
@@ -60,7 +69,7 @@ static int actor_crowd(struct diagram *d, enum actor_kind kind, const char *name
 
     if (found != NOBODY)
         return found;
-    const char *detail = pool_format(&d->pool, "%s of them", format_grouped(count, number));
+    const char *detail = count ? pool_format(&d->pool, "%s of them", format_grouped(count, number)) : "";
     return actor_add(d, (struct actor){kind, ACTOR_ALL, name, short_name, detail, false});
 }
 
@@ -201,6 +210,8 @@ int actor_queue(struct builder *b, uint64_t number)
 
     if (found != NOBODY)
         return found;
+    if (actors_of(d, ACTOR_QUEUE) >= 2 * MANY)
+        return actor_crowd(d, ACTOR_QUEUE, "More queues", "queues", 0);
     bool remote = number < SURVEY_QUEUES && b->survey.forwards[number] && !b->survey.runs[number];
     return actor_add(d, (struct actor){ACTOR_QUEUE, number, remote ? "Remote queue" : "Run queue",
                                        remote ? "remote" : "queue", "", false});

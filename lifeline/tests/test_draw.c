@@ -672,7 +672,7 @@ static void assert_trace_events(const struct diagram *d)
 {
     size_t size;
     char *text = output(as_perfetto, d, &size);
-    int depth[64] = {0};
+    int depth[256] = {0};
     size_t starts = 0, ends = 0;
 
     assert_string_equal(json_value(text), "\n");
@@ -681,14 +681,14 @@ static void assert_trace_events(const struct diagram *d)
         unsigned pid, thread;
         if (sscanf(line, "{\"ph\":\"%c\",\"pid\":%u,\"tid\":%u", &phase, &pid, &thread) != 3)
             continue;
-        assert_true(thread < 64);
+        assert_true(thread < 256);
         depth[thread] += phase == 'B';
         depth[thread] -= phase == 'E';
         assert_true(depth[thread] >= 0);
         starts += phase == 's';
         ends += phase == 'f';
     }
-    for (int thread = 0; thread < 64; thread++)
+    for (int thread = 0; thread < 256; thread++)
         assert_int_equal(depth[thread], 0);
     assert_int_equal(starts, ends);
     free(text);
@@ -748,6 +748,28 @@ static void nonsense_is_drawn_well(void **state)
         assert_sound(&rec, name);
         recording_close(&rec);
     }
+}
+
+/* However many tasks, queues and threads there are, the columns fit on a page. */
+static void crowds_share_a_column(void **state)
+{
+    struct recording rec;
+    struct diagram d;
+
+    (void)state;
+    script_start(&script);
+    for (uint32_t i = 1; i <= 200; i++) {
+        script.thread = (uint16_t)i;
+        script_add(&script, TRACE_TASK_FREE, i, 0, 0);
+        script_add(&script, TRACE_QUEUE_PUSH, i, i, 1);
+        script_add(&script, TRACE_QUEUE_POP, i, i, 1);
+        script_add(&script, TRACE_TURN_BEGIN, 0, 0, 0);
+    }
+    record(&rec);
+    assert_sound(&rec, "crowds");
+    diagram_build(&d, &rec, &everything);
+    assert_true(d.actor_count < 60);
+    diagram_done(&d, &rec);
 }
 
 static void labels_of_any_length_lie_well(void **state)
@@ -1012,6 +1034,7 @@ int main(void)
         cmocka_unit_test(pages_leave_no_message_out),
         cmocka_unit_test(every_scene_is_drawn_well),
         cmocka_unit_test(nonsense_is_drawn_well),
+        cmocka_unit_test(crowds_share_a_column),
         cmocka_unit_test(labels_of_any_length_lie_well),
         cmocka_unit_test(little_or_nothing_is_drawn_too),
         cmocka_unit_test(a_text_names_every_line_of_source),
