@@ -2,10 +2,10 @@
  * a program that breaks it in tests/test_rules.c. */
 #include "rules.h"
 
-#define POLLS   "docs/01_manual_poll.md"
-#define QUEUES  "docs/02_queue_executor.md"
-#define WAKERS  "docs/03_waker.md"
-#define REACTOR "docs/04_epoll_reactor.md"
+#define POLLS   "stages/01_manual_poll/README.md"
+#define QUEUES  "stages/02_queue_executor/README.md"
+#define WAKERS  "stages/03_waker/README.md"
+#define REACTOR "stages/04_epoll_reactor/README.md"
 
 /* clang-format off */
 const struct rule rules[] = {
@@ -45,7 +45,7 @@ const struct rule rules[] = {
      rule_states, NULL},
     {"queue", "What comes out of a queue was put in, and its length is right.", QUEUES, RULE_OF_QUEUE,
      {TRACE_QUEUE_PUSH, TRACE_QUEUE_POP}, rule_queue, NULL},
-    {"steal", "A steal moves a task: it neither loses nor doubles it.", "docs/06_work_stealing.md", RULE_OF_QUEUE,
+    {"steal", "A steal moves a task: it neither loses nor doubles it.", "docs/recording.md", RULE_OF_QUEUE,
      {TRACE_QUEUE_STEAL}, rule_steal, NULL},
     {"waits", "A source lets go of each waker that was left with it, once, before that waker is used up.", WAKERS,
      RULE_OF_TASK, {TRACE_WAIT, TRACE_WAIT_END, TRACE_WAKER_DROP, TRACE_WAKE_END}, rule_waits, NULL},
@@ -64,7 +64,7 @@ const struct rule rules[] = {
      {TRACE_TURN_END, TRACE_WAIT_END, TRACE_READY, TRACE_SYSCALL_BEGIN}, rule_turn, NULL},
     {"timers", "A timer fires once, not before its deadline, unless it was cancelled.", REACTOR, RULE_OF_THREAD,
      {TRACE_TIMER_ADD, TRACE_TIMER_FIRE, TRACE_TIMER_CANCEL}, rule_timers, NULL},
-    {"locks", "A thread gives back the lock that it took, and does not take it twice.", "docs/07_futex_sync.md",
+    {"locks", "A thread gives back the lock that it took, and does not take it twice.", "docs/recording.md",
      RULE_OF_THREAD, {TRACE_GUARD_ACQUIRE, TRACE_GUARD_RELEASE}, rule_locks, NULL},
     {"park", "An executor sleeps only when its queue is empty, and until somebody wakes it.", WAKERS, RULE_OF_QUEUE,
      {TRACE_PARK_BEGIN, TRACE_PARK_END}, rule_park, NULL},

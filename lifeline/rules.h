@@ -21,7 +21,7 @@ struct check;
 struct rule {
     const char *id;      /* never changes: people look it up and write it in tests */
     const char *says;    /* the contract in one sentence */
-    const char *chapter; /* where it is taught */
+    const char *chapter; /* the page that teaches it */
     enum rule_scope scope;
     uint8_t kinds[16]; /* that it is asked about, up to the first 0; none: all */
     /* True when it has complained. task: the one that the event names, NULL if none or unknown. */
