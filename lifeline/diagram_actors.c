@@ -93,7 +93,8 @@ int actor_helper(struct builder *b, uint64_t thread)
 
     if (thread == 0 || thread > b->rec->threads)
         return NOBODY;
-    if (b->survey.helper_actors > MANY && thread != 1)
+    bool many = b->survey.helper_actors > MANY || actors_of(d, ACTOR_HELPER) >= 2 * MANY;
+    if (many && thread != 1)
         return actor_crowd(d, ACTOR_HELPER, "Threads", "thrds", b->survey.helper_actors);
     enum actor_kind kind = thread == 1 ? ACTOR_USER : ACTOR_HELPER;
     int found = actor_find(d, kind, thread);
