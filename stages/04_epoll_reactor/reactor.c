@@ -264,13 +264,14 @@ static int64_t reactor_limit(const struct reactor *reactor, int64_t timeout)
     return timeout < 0 || left < timeout ? left : timeout;
 }
 
-static void reactor_dispatch(struct reactor *reactor, const struct epoll_event *event)
+/* False: the event is stale, its descriptor was closed after the event was collected. */
+static bool reactor_dispatch(struct reactor *reactor, const struct epoll_event *event)
 {
     uint32_t index = (uint32_t)event->data.u64;
     uint32_t bits = event->events;
 
     if (slot_key(reactor, index) != event->data.u64)
-        return; /* closed after the event was collected */
+        return false;
     struct source *source = reactor->slots[index].source;
     TRACE(READY, 0, source->fd, bits);
     /* A hang-up or an error ends both directions: whoever waits must try the call and see the result. Waking the reader
@@ -279,6 +280,7 @@ static void reactor_dispatch(struct reactor *reactor, const struct epoll_event *
         source_wake(source, SOURCE_READ);
     if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR) && slot_key(reactor, index) == event->data.u64)
         source_wake(source, SOURCE_WRITE);
+    return true;
 }
 
 /* Returns how many descriptors were ready. */
@@ -293,8 +295,7 @@ static unsigned reactor_wait(struct reactor *reactor, int64_t timeout)
     for (int i = 0; i < count; i++) {
         if (events[i].data.u64 == NUDGE)
             continue; /* the wait is over, and that was all */
-        reactor_dispatch(reactor, &events[i]);
-        descriptors++;
+        descriptors += reactor_dispatch(reactor, &events[i]);
     }
     return descriptors;
 }
