@@ -73,7 +73,7 @@ enum trace_feature {
     TRACE_HAS_WAKES = 1,   /* a Pending task is polled again only after a wake */
     TRACE_HAS_REACTOR = 2, /* the kernel wakes tasks through epoll */
     TRACE_HAS_WORKERS = 4, /* several threads poll tasks */
-    TRACE_HAS_STEALING = 8,
+    TRACE_HAS_STEALING = 8, /* idle workers take tasks from busy ones */
 };
 
 /* The bits of a task's state word that STATES carries. Stages 01 and 02 use only QUEUED, RUNNING and DONE. */
