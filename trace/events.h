@@ -70,9 +70,9 @@ enum trace_kind {
 
 /* What a runtime promises, in a RUNTIME event: which contracts can be held against its recording. */
 enum trace_feature {
-    TRACE_HAS_WAKES = 1,   /* a Pending task is polled again only after a wake */
-    TRACE_HAS_REACTOR = 2, /* the kernel wakes tasks through epoll */
-    TRACE_HAS_WORKERS = 4, /* several threads poll tasks */
+    TRACE_HAS_WAKES = 1,    /* a Pending task is polled again only after a wake */
+    TRACE_HAS_REACTOR = 2,  /* the kernel wakes tasks through epoll */
+    TRACE_HAS_WORKERS = 4,  /* several threads poll tasks */
     TRACE_HAS_STEALING = 8, /* idle workers take tasks from busy ones */
 };
 
