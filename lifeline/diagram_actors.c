@@ -34,7 +34,7 @@ static bool many_tasks(const struct builder *b)
 {
     size_t shown = b->options->task_count ? b->options->task_count : b->rec->task_types.used;
 
-    return shown > MANY || actors_of(b->d, ACTOR_TASK) >= 2 * MANY; /* tasks may lack their TASK_SPAWN */
+    return shown > MANY || actors_of(b->d, ACTOR_TASK) >= MANY; /* tasks may lack their TASK_SPAWN */
 }
 
 static int actor_find(const struct diagram *d, enum actor_kind kind, uint64_t number)
@@ -93,13 +93,12 @@ int actor_helper(struct builder *b, uint64_t thread)
 
     if (thread == 0 || thread > b->rec->threads)
         return NOBODY;
-    bool many = b->survey.helper_actors > MANY || actors_of(d, ACTOR_HELPER) >= 2 * MANY;
-    if (many && thread != 1)
-        return actor_crowd(d, ACTOR_HELPER, "Threads", "thrds", b->survey.helper_actors);
     enum actor_kind kind = thread == 1 ? ACTOR_USER : ACTOR_HELPER;
     int found = actor_find(d, kind, thread);
     if (found != NOBODY)
         return found;
+    if (thread != 1 && (b->survey.helper_actors > MANY || actors_of(d, ACTOR_HELPER) >= MANY))
+        return actor_crowd(d, ACTOR_HELPER, "Threads", "thrds", b->survey.helper_actors);
     const char *name = thread_name(b, thread);
     const char *full = name ? capitalised(d, name) : thread == 1 ? "Main" : NULL;
     return actor_add(d, (struct actor){kind, thread, full ? full : pool_format(&d->pool, "Thread %u", (unsigned)thread),
@@ -175,12 +174,12 @@ int actor_task(struct builder *b, uint32_t task)
 {
     struct diagram *d = b->d;
 
-    if (many_tasks(b))
-        return actor_crowd(d, ACTOR_TASK, "Tasks", "tasks",
-                           b->options->task_count ? b->options->task_count : b->rec->task_types.used);
     int found = actor_find(d, ACTOR_TASK, task);
     if (found != NOBODY)
         return found;
+    if (many_tasks(b))
+        return actor_crowd(d, ACTOR_TASK, "Tasks", "tasks",
+                           b->options->task_count ? b->options->task_count : b->rec->task_types.used);
     return actor_add(d, (struct actor){ACTOR_TASK, task, pool_format(&d->pool, "Task %u", task),
                                        pool_format(&d->pool, task < 100 ? "task%u" : "t%u", task),
                                        type_detail(b, b->survey.task_types[survey_task(&b->survey, task)]), false});
@@ -211,7 +210,7 @@ int actor_queue(struct builder *b, uint64_t number)
 
     if (found != NOBODY)
         return found;
-    if (actors_of(d, ACTOR_QUEUE) >= 2 * MANY)
+    if (actors_of(d, ACTOR_QUEUE) >= MANY)
         return actor_crowd(d, ACTOR_QUEUE, "More queues", "queues", 0);
     bool remote = number < SURVEY_QUEUES && b->survey.forwards[number] && !b->survey.runs[number];
     return actor_add(d, (struct actor){ACTOR_QUEUE, number, remote ? "Remote queue" : "Run queue",
