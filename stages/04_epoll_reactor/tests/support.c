@@ -34,8 +34,8 @@ enum { DEADLINE_SECONDS = 60, POINTS = 4, KINDS = 256 };
 /* --- what stands behind the wraps --- */
 
 /* Declared weak, so that a test which needs only the frame is linked without support.link. */
-#define WRAPPED(type, name, parameters)                                                                               \
-    type __real_##name parameters __attribute__((weak));                                                              \
+#define WRAPPED(type, name, parameters)                                                                                \
+    type __real_##name parameters __attribute__((weak));                                                               \
     type __wrap_##name parameters
 
 WRAPPED(int, socket, (int family, int type, int protocol));
@@ -355,10 +355,10 @@ static bool refused(enum call call, bool by_the_runtime)
     return plan_refuses(call) || turn_has_come(call);
 }
 
-#define WRAP(type, name, call, parameters, arguments)                                                                 \
-    type __wrap_##name parameters                                                                                     \
-    {                                                                                                                 \
-        return refused(call, in_a_call) ? -1 : __real_##name arguments;                                               \
+#define WRAP(type, name, call, parameters, arguments)                                                                  \
+    type __wrap_##name parameters                                                                                      \
+    {                                                                                                                  \
+        return refused(call, in_a_call) ? -1 : __real_##name arguments;                                                \
     }
 
 WRAP(int, socket, CALL_SOCKET, (int family, int type, int protocol), (family, type, protocol))
@@ -480,7 +480,7 @@ int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int room, int ti
     if (refused(CALL_EPOLL_WAIT, in_a_call))
         return -1;
     int count = clock_is_held() && timeout > 0 ? wait_at_once(epoll_fd, events, room, (uint64_t)timeout * 1000000)
-                                          : __real_epoll_wait(epoll_fd, events, room, timeout);
+                                               : __real_epoll_wait(epoll_fd, events, room, timeout);
     return events_filtered(events, count);
 }
 
@@ -493,7 +493,7 @@ int __wrap_epoll_pwait2(int epoll_fd, struct epoll_event *events, int room, cons
     if (refused(CALL_EPOLL_PWAIT2, in_a_call))
         return -1;
     int count = clock_is_held() ? wait_at_once(epoll_fd, events, room, (uint64_t)ns)
-                           : __real_epoll_pwait2(epoll_fd, events, room, limit, mask);
+                                : __real_epoll_pwait2(epoll_fd, events, room, limit, mask);
     return events_filtered(events, count);
 }
 
@@ -698,7 +698,8 @@ static void script_drop(struct future *f)
 
 FUTURE_TYPE(script, script_poll, script_drop);
 
-struct script script(struct tally *tally, enum poll (*step_function)(struct script *self, struct context *cx), void *arg)
+struct script script(struct tally *tally, enum poll (*step_function)(struct script *self, struct context *cx),
+                     void *arg)
 {
     struct script self = {.tally = tally, .step = step_function, .arg = arg};
     future_init(&self.base, &script_type);

@@ -366,8 +366,8 @@ static void test_a_call_fails_for_ever(void **state)
     static const struct {
         enum call call;
         int error;
-    } cases[] = {{CALL_ACCEPT, EMFILE},      {CALL_ACCEPT, EPERM},     {CALL_RECV, ECONNRESET}, {CALL_SEND, EPIPE},
-                 {CALL_EPOLL_CTL, ENOSPC},   {CALL_MALLOC, ENOMEM},    {CALL_REALLOC, ENOMEM},  {CALL_SOCKET, ENFILE},
+    } cases[] = {{CALL_ACCEPT, EMFILE},      {CALL_ACCEPT, EPERM},      {CALL_RECV, ECONNRESET}, {CALL_SEND, EPIPE},
+                 {CALL_EPOLL_CTL, ENOSPC},   {CALL_MALLOC, ENOMEM},     {CALL_REALLOC, ENOMEM},  {CALL_SOCKET, ENFILE},
                  {CALL_CONNECT, ENETDOWN},   {CALL_SHUTDOWN, ENOTCONN}, {CALL_GETSOCKOPT, EIO},  {CALL_CLOSE, EINTR},
                  {CALL_EPOLL_PWAIT2, ENOSYS}};
 
@@ -418,11 +418,8 @@ static void test_a_second_call_fails(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_the_scenario_goes_well),
-        TEST(test_each_call_fails_in_turn),
-        TEST(test_a_call_fails_for_ever),
-        TEST(test_short_and_interrupted_calls),
-        TEST(test_a_second_call_fails),
+        TEST(test_the_scenario_goes_well),      TEST(test_each_call_fails_in_turn), TEST(test_a_call_fails_for_ever),
+        TEST(test_short_and_interrupted_calls), TEST(test_a_second_call_fails),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }

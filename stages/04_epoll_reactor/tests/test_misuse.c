@@ -218,8 +218,7 @@ static void sleep_in_two_executors(void *unused)
 static void test_two_executors(void **state)
 {
     (void)state;
-    expect_misuse(read_in_two_executors, __FILE__,
-                  "descriptor * is registered with the reactor of another executor");
+    expect_misuse(read_in_two_executors, __FILE__, "descriptor * is registered with the reactor of another executor");
     expect_misuse(sleep_in_two_executors, __FILE__, "a sleep that began in one executor is polled in another");
 }
 

@@ -411,8 +411,8 @@ static void body_hangup(void *arg)
 
 static void test_a_hangup_or_an_error_wakes_both(void **state)
 {
-    static struct hangup cases[] = {{0, 1, 1},         {EPOLLHUP, 1, 1}, {EPOLLERR, 1, 1},
-                                    {EPOLLRDHUP, 1, 0}, {EPOLLIN, 1, 0}, {EPOLLOUT, 0, 1}};
+    static struct hangup cases[] = {{0, 1, 1},          {EPOLLHUP, 1, 1}, {EPOLLERR, 1, 1},
+                                    {EPOLLRDHUP, 1, 0}, {EPOLLIN, 1, 0},  {EPOLLOUT, 0, 1}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -521,9 +521,17 @@ static void test_limits_in_milliseconds_are_rounded_up(void **state)
     static const struct {
         int64_t ns;
         int ms;
-    } cases[] = {{1, 1},       {999999, 1},    {1000000, 1},         {1000001, 2},           {1999999, 2},
-                 {2000000, 2}, {-1, -1},       {0, 0},               {INT64_MAX, INT32_MAX},
-                 {INT64_C(2147483647000000), INT32_MAX}, {INT64_C(2147483647000001), INT32_MAX}};
+    } cases[] = {{1, 1},
+                 {999999, 1},
+                 {1000000, 1},
+                 {1000001, 2},
+                 {1999999, 2},
+                 {2000000, 2},
+                 {-1, -1},
+                 {0, 0},
+                 {INT64_MAX, INT32_MAX},
+                 {INT64_C(2147483647000000), INT32_MAX},
+                 {INT64_C(2147483647000001), INT32_MAX}};
     static const int errors[] = {ENOSYS, EPERM};
     struct epoll_event event;
     int epoll_fd = sys_epoll_create(SITE(""));

@@ -342,7 +342,7 @@ static void test_late_wakes_do_nothing(void **state)
     future_drop(&handle.base);
     executor_destroy(&ex);
     memset(&ex, 0xdb, sizeof ex);
-    elsewhere(wake_kept, &kept[1]); /* and gives back the block of the task */
+    elsewhere(wake_kept, &kept[1]);              /* and gives back the block of the task */
     assert_int_equal(calls_made(CALL_WRITE), 1); /* the bell's */
 }
 
