@@ -1018,6 +1018,13 @@ static void bad_usage_is_refused(void **state)
     assert_int_equal(draw_main(1, (char *[]){"draw", NULL}), 2);
 }
 
+static int remove_scratch(void **state)
+{
+    (void)state;
+    unlink(scratch_path());
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1046,5 +1053,5 @@ int main(void)
         cmocka_unit_test(bad_usage_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, remove_scratch);
 }
