@@ -6,7 +6,7 @@
 
 struct task;
 
-/* The task's state word. Only the functions in wake.c change it.
+/* The task's state word; the values are those of trace_state in events.h. Only the functions in wake.c change it.
  *
  *   bit      set by                              cleared by                      cannot be set together with
  *   QUEUED   a wake or an abort (any thread),    the executor, as it takes the   -
@@ -19,7 +19,6 @@ struct task;
  * So two wakes queue it once. A wake during the poll only leaves its mark, and the executor, which finds the mark after
  * the poll, queues the task itself. A task that is DONE is never queued, and its QUEUED means nothing. */
 enum task_state {
-    /* the values are those of trace_state in events.h */
     TASK_QUEUED = 1,
     TASK_RUNNING = 2,
     TASK_DONE = 4,
