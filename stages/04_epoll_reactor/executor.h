@@ -26,7 +26,8 @@ struct executor {
     bool asleep; /* the executor waits in its reactor, or is about to, and nobody has nudged it yet */
 };
 
-/* 0 or -errno. An executor belongs to the thread that runs it. */
+/* 0 or -errno. An executor belongs to the thread that runs it. A forked child leaves it alone, and what is registered
+ * with it, too: they would share its epoll set. */
 int executor_init(struct executor *ex);
 
 /* Aborts the tasks that are left, and waits until they have been dropped. Wakers that are still about stay valid and
