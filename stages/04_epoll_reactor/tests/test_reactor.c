@@ -944,6 +944,49 @@ static void test_sockets_outlive_their_executor(void **state)
     wire_close(&wire);
 }
 
+/* A read that began in one executor, and was not dropped there, goes on in another. */
+struct outlives {
+    struct wire wire;
+    struct socket_read read;
+    struct probe probe;
+    char byte;
+};
+
+static void body_begin_read(void *arg)
+{
+    struct outlives *self = arg;
+    assert_int_equal(poll_with(&self->read, &self->probe), POLL_PENDING);
+}
+
+static void body_finish_read(void *arg)
+{
+    struct outlives *self = arg;
+
+    body_begin_read(self);
+    peer_send(&self->wire, "x");
+    turn(-1);
+    assert_int_equal(self->probe.wakes, 1);
+    assert_int_equal(poll_with(&self->read, &self->probe), POLL_READY);
+    assert_int_equal(self->read.output, 1);
+}
+
+static void test_reads_outlive_their_executor(void **state)
+{
+    struct outlives goes_on = {.wire = wire_local()}, dropped = {.wire = wire_local()};
+
+    (void)state;
+    goes_on.read = socket_read(&goes_on.wire.socket, &goes_on.byte, 1);
+    dropped.read = socket_read(&dropped.wire.socket, &dropped.byte, 1);
+    inside(body_begin_read, &goes_on);
+    inside(body_begin_read, &dropped);
+    inside(body_finish_read, &goes_on);
+    future_drop(&goes_on.read.base);
+    future_drop(&dropped.read.base);
+    assert_int_equal(goes_on.probe.held + dropped.probe.held, 0);
+    wire_close(&goes_on.wire);
+    wire_close(&dropped.wire);
+}
+
 static void test_a_reactor_opens_whole_or_not_at_all(void **state)
 {
     static const enum call needs[] = {CALL_EPOLL_CREATE, CALL_EVENTFD, CALL_EPOLL_CTL};
@@ -989,6 +1032,7 @@ int main(void)
         TEST(test_a_busy_task_does_not_shut_out_other_threads),
         TEST(test_a_busy_executor_rarely_calls_the_kernel),
         TEST(test_sockets_outlive_their_executor),
+        TEST(test_reads_outlive_their_executor),
         TEST(test_a_reactor_opens_whole_or_not_at_all),
     };
     return cmocka_run_group_tests_name("reactor", tests, NULL, NULL);
