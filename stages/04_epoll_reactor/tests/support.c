@@ -43,6 +43,7 @@ WRAPPED(int, bind, (int fd, const struct sockaddr *address, socklen_t size));
 WRAPPED(int, listen, (int fd, int backlog));
 WRAPPED(int, getsockname, (int fd, struct sockaddr *address, socklen_t *size));
 WRAPPED(int, getsockopt, (int fd, int level, int option, void *value, socklen_t *size));
+WRAPPED(int, setsockopt, (int fd, int level, int option, const void *value, socklen_t size));
 WRAPPED(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags));
 WRAPPED(int, connect, (int fd, const struct sockaddr *address, socklen_t size));
 WRAPPED(ssize_t, recv, (int fd, void *buffer, size_t room, int flags));
@@ -245,6 +246,7 @@ static const struct {
     [CALL_LISTEN] = {"listen", EADDRINUSE},
     [CALL_GETSOCKNAME] = {"getsockname", ENOBUFS},
     [CALL_GETSOCKOPT] = {"getsockopt", ENOBUFS},
+    [CALL_SETSOCKOPT] = {"setsockopt", ENOBUFS},
     [CALL_ACCEPT] = {"accept4", EMFILE},
     [CALL_CONNECT] = {"connect", ECONNREFUSED},
     [CALL_RECV] = {"recv", ECONNRESET},
@@ -366,6 +368,8 @@ WRAP(int, bind, CALL_BIND, (int fd, const struct sockaddr *address, socklen_t si
 WRAP(int, listen, CALL_LISTEN, (int fd, int backlog), (fd, backlog))
 WRAP(int, getsockname, CALL_GETSOCKNAME, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
 WRAP(int, getsockopt, CALL_GETSOCKOPT, (int fd, int level, int option, void *value, socklen_t *size),
+     (fd, level, option, value, size))
+WRAP(int, setsockopt, CALL_SETSOCKOPT, (int fd, int level, int option, const void *value, socklen_t size),
      (fd, level, option, value, size))
 WRAP(int, accept4, CALL_ACCEPT, (int fd, struct sockaddr *address, socklen_t *size, int flags),
      (fd, address, size, flags))

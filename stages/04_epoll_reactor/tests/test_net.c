@@ -894,11 +894,11 @@ static void test_select_between_two_sockets(void **state)
 
 static void test_a_listener_opens_whole_or_not_at_all(void **state)
 {
-    static const enum call needs[] = {CALL_SOCKET, CALL_BIND, CALL_LISTEN};
+    static const enum call needs[] = {CALL_SOCKET, CALL_SETSOCKOPT, CALL_BIND, CALL_LISTEN};
     struct socket second;
 
     (void)state;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         int before = descriptors_open();
         call_fails(needs[i], 0, 1, EACCES);
         assert_int_equal(listener_open(&listener, 0, 1), -EACCES);
