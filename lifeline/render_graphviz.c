@@ -39,6 +39,7 @@ struct canvas {
     const struct layout *l;
     const char *prefix;
     struct pool pool;
+    Agnode_t *anchor;
     unsigned anchors;
     bool crowded; /* so many arrows that what is only nice would double a big file */
 };
@@ -153,13 +154,18 @@ static Agnode_t *shape(struct canvas *c, const char *name, unsigned long number,
     return n;
 }
 
-static Agedge_t *edge(struct canvas *c, const char *pos, double x, double y)
+/* Edges are painted with the node that they start from: all that are made in one go share an anchor. */
+static void anchor_here(struct canvas *c)
 {
-    struct box point = {x, y, 0, 0};
-    Agnode_t *anchor = node(c, "anchor", ++c->anchors, &point);
+    struct box point = {0, 0, 0, 0};
 
-    set(c, anchor, STYLE, "invis");
-    Agedge_t *e = agedge(c->g, anchor, anchor, NULL, 1);
+    c->anchor = node(c, "anchor", ++c->anchors, &point);
+    set(c, c->anchor, STYLE, "invis");
+}
+
+static Agedge_t *edge(struct canvas *c, const char *pos)
+{
+    Agedge_t *e = agedge(c->g, c->anchor, c->anchor, NULL, 1);
     set(c, e, POS, pos);
     return e;
 }
@@ -168,7 +174,7 @@ static Agedge_t *plain_line(struct canvas *c, double x1, double y1, double x2, d
 {
     const char *pos = pool_format(&c->pool, "%.2f,%.2f %.2f,%.2f %.2f,%.2f %.2f,%.2f", x1, up(c, y1), x1, up(c, y1), x2,
                                   up(c, y2), x2, up(c, y2));
-    Agedge_t *e = edge(c, pos, x1, y1);
+    Agedge_t *e = edge(c, pos);
 
     set(c, e, DIR, "none");
     return e;
@@ -202,6 +208,7 @@ static void draw_heads_and_lines(struct canvas *c)
 {
     const struct diagram *d = c->l->d;
 
+    anchor_here(c);
     for (size_t i = 0; i < c->l->lines_count; i++) {
         const struct laid_line *line = &c->l->lines[i];
         Agedge_t *e = plain_line(c, line->x, line->top, line->x, line->bottom);
@@ -231,6 +238,7 @@ static void draw_bars(struct canvas *c)
 
 static void draw_loops(struct canvas *c)
 {
+    anchor_here(c);
     for (size_t i = 0; i < c->l->loops_count; i++) {
         const struct laid_loop *loop = &c->l->loops[i];
         const double ends[] = {loop->top, loop->bottom};
@@ -268,10 +276,10 @@ static void draw_marks(struct canvas *c)
             set(c, n, STYLE, "filled,rounded");
             set(c, n, COLOR, "#cbd5e1");
             set(c, n, FILLCOLOR, "#f8fafc");
+            link_to(c, n, pill->row, false);
         }
         set(c, n, LABEL, pill->text);
         set(c, n, FONTSIZE, pool_format(&c->pool, "%.1f", LAYOUT_NUMBER_SIZE));
-        link_to(c, n, pill->row, false);
     }
 }
 
@@ -317,7 +325,7 @@ static const char *self_path(struct canvas *c, const struct laid_arrow *a)
 
 static Agedge_t *arrow(struct canvas *c, const struct laid_arrow *a, enum row_style style)
 {
-    Agedge_t *e = edge(c, a->to_self ? self_path(c, a) : straight_path(c, a), a->from, a->y);
+    Agedge_t *e = edge(c, a->to_self ? self_path(c, a) : straight_path(c, a));
 
     set(c, e, COLOR, strokes[style].colour);
     set(c, e, STYLE, strokes[style].style);
@@ -340,6 +348,7 @@ static void draw_arrows(struct canvas *c)
     const struct diagram *d = c->l->d;
     static const char *const classes[] = {"call", "reply", "wake", "inferred"};
 
+    anchor_here(c);
     for (size_t i = 0; i < c->l->arrows_count; i++) {
         const struct laid_arrow *a = &c->l->arrows[i];
         const struct row *row = &d->rows[a->row];
