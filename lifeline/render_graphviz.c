@@ -154,10 +154,11 @@ static Agnode_t *shape(struct canvas *c, const char *name, unsigned long number,
     return n;
 }
 
-/* Edges are painted with the node that they start from: all that are made in one go share an anchor. */
+/* Edges are painted with the node that they start from: all that are made in one go share an anchor. It lies in the
+ * middle, where it does not make the picture larger. */
 static void anchor_here(struct canvas *c)
 {
-    struct box point = {0, 0, 0, 0};
+    struct box point = {c->l->width / 2, c->l->height / 2, 0, 0};
 
     c->anchor = node(c, "anchor", ++c->anchors, &point);
     set(c, c->anchor, STYLE, "invis");
