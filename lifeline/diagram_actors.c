@@ -87,6 +87,16 @@ static const char *capitalised(struct diagram *d, const char *name)
     return pool_format(&d->pool, "%c%s", first, name + 1);
 }
 
+/* What fits over a column of text: the thread's name as far as it is made of small letters, or its number. */
+static const char *thread_short_name(struct diagram *d, const char *name, uint64_t thread)
+{
+    size_t letters = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz") : 0;
+
+    if (letters < 2)
+        return pool_format(&d->pool, "thr%u", (unsigned)thread);
+    return pool_format(&d->pool, "%.*s", letters < 5 ? (int)letters : 5, name);
+}
+
 int actor_helper(struct builder *b, uint64_t thread)
 {
     struct diagram *d = b->d;
@@ -102,8 +112,7 @@ int actor_helper(struct builder *b, uint64_t thread)
     const char *name = thread_name(b, thread);
     const char *full = name ? capitalised(d, name) : thread == 1 ? "Main" : NULL;
     return actor_add(d, (struct actor){kind, thread, full ? full : pool_format(&d->pool, "Thread %u", (unsigned)thread),
-                                       thread == 1 ? "main" : pool_format(&d->pool, "thr%u", (unsigned)thread), "",
-                                       false});
+                                       thread == 1 ? "main" : thread_short_name(d, name, thread), "", false});
 }
 
 int actor_user(struct builder *b)
@@ -267,8 +276,10 @@ static void names_part(struct diagram *d)
             other->name = pool_format(&d->pool, "%s %u", other->name, ++same);
             other->short_name = pool_format(&d->pool, "%.4s%u", other->short_name, same);
         }
-        if (same > 1)
+        if (same > 1) {
             first->name = pool_format(&d->pool, "%s 1", first->name);
+            first->short_name = pool_format(&d->pool, "%.4s1", first->short_name);
+        }
     }
 }
 
