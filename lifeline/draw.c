@@ -286,7 +286,7 @@ static int draw_pages(const struct draw *draw, const struct diagram *d)
 {
     struct columns columns;
     unsigned count, status = 0;
-    uint64_t whole = formats[draw->format].page * 3 / 2; /* a little more than a page is still one */
+    uint64_t whole = formats[draw->format].page * 2; /* what is not much more than a page is still one */
     struct page *pages = pages_make(d, diagram_drawn(d) <= whole ? whole : formats[draw->format].page, &count);
 
     if (draw->page > count) {
