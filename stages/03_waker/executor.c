@@ -32,7 +32,7 @@ struct executor *executor_current(void)
 
 int executor_init(struct executor *ex)
 {
-    *ex = (struct executor){0};
+    *ex = (struct executor){.thread = pthread_self()};
     queue_init(&ex->local);
     queue_init(&ex->remote);
     int error = pthread_mutex_init(&ex->lock, NULL);
@@ -47,10 +47,19 @@ int executor_init(struct executor *ex)
     return 0;
 }
 
+void executor_check(const struct executor *ex, const char *call, const struct site *at)
+{
+    if (!pthread_equal(ex->thread, pthread_self()))
+        misuse(at, "%s on a thread that is not the executor's", call);
+    if (ex->closing && current != ex)
+        misuse(at, "%s after the executor was destroyed", call);
+}
+
 static void executor_enter(struct executor *ex, const char *call, const struct site *at)
 {
     if (current)
         misuse(at, "%s inside a task: it would block the thread that runs the task", call);
+    executor_check(ex, call, at);
     current = ex;
 }
 

@@ -11,12 +11,14 @@
 #include <pthread.h>
 
 struct executor {
+    pthread_t thread; /* its own: the one that made it */
+
     /* its own thread */
     struct queue local;
     struct task *all; /* tasks that are not done, wherever they are: queued, or asleep with a waker somewhere */
     uint32_t alive;   /* how many */
     uint32_t ticks;   /* tasks run, to look at the remote queue now and then */
-    bool closing;     /* it is being destroyed: what is spawned now is aborted at once */
+    bool closing;     /* it is being destroyed, or was: what drops spawn meanwhile is aborted at once */
 
     /* any thread, under lock */
     pthread_mutex_t lock;
@@ -25,7 +27,7 @@ struct executor {
     bool asleep; /* the executor waits on not_empty, or is about to */
 };
 
-/* 0 or -errno. An executor belongs to the thread that runs it. */
+/* 0 or -errno. An executor belongs to the thread that makes it: there it is run, given tasks and destroyed. */
 int executor_init(struct executor *ex);
 
 /* Aborts the tasks that are left, and any that their drops spawn, and waits until they have been dropped. Wakers that are
@@ -45,6 +47,9 @@ int executor_block_on_at(struct executor *ex, struct future *f, size_t size, con
 
 /* The executor that runs on this thread, NULL outside of one: for tasks that spawn tasks. */
 struct executor *executor_current(void);
+
+/* Aborts with the caller's line on any thread but the executor's, and after its end. call: what was tried. */
+void executor_check(const struct executor *ex, const char *call, const struct site *at);
 
 /* Takes over a new task, for task_spawn. */
 void executor_adopt(struct executor *ex, struct task *task);

@@ -16,6 +16,7 @@ struct task *task_new(struct executor *ex, struct future *f, size_t size, const 
     if (!ex)
         misuse(at, "future %u (%s) is spawned without an executor; outside of a task there is no current one", f->id,
                f->type->name);
+    executor_check(ex, "task_spawn", at);
     if (f->phase != FUTURE_FRESH)
         misuse(at, "future %u (%s) is spawned, but it was polled, moved or dropped before", f->id, f->type->name);
     struct task *task = malloc(sizeof *task + size);

@@ -40,7 +40,7 @@ struct join_handle;
 /* Moves *f, a concrete future that was never polled, into a new task of ex and queues it. *f must not be used again.
  * handle: filled in, to be dropped by the caller; NULL lets the task run on its own ("detached").
  * Returns 0, or -ENOMEM: then nothing happened and f is still the caller's. Aborts with the caller's line if f was used
- * before, or ex is NULL. Call it on the executor's own thread. */
+ * before, if ex is NULL or was destroyed, and on any thread but the executor's. */
 #define task_spawn(ex, f, handle) task_spawn_at(ex, &(f)->base, sizeof *(f), handle, SITE(#f))
 int task_spawn_at(struct executor *ex, struct future *f, size_t size, struct join_handle *handle,
                   const struct site *at);

@@ -17,7 +17,6 @@ static struct waker wait_take(struct waker *place, enum trace_source source, uin
 {
     struct waker waker = *place;
 
-    (void)source, (void)number, (void)at;
     *place = (struct waker){0};
     TRACE_AT(WAIT_END, 0, source, number, at);
     return waker;

@@ -52,7 +52,6 @@ static void task_wake_by_ref(void *data, const struct site *at)
     TRACE_AT(WAKE_BEGIN, task->id, 0, 0, at);
     unsigned before = task_mark(task, TASK_QUEUED);
     TRACE_AT(WAKE_END, task->id, TRACE_STATES(before, before | TASK_QUEUED), 0, at);
-    (void)before;
 }
 
 static void task_wake(void *data, const struct site *at)
@@ -62,7 +61,6 @@ static void task_wake(void *data, const struct site *at)
     TRACE_AT(WAKE_BEGIN, task->id, 0, 1, at);
     unsigned before = task_mark(task, TASK_QUEUED);
     TRACE_AT(WAKE_END, task->id, TRACE_STATES(before, before | TASK_QUEUED), 1, at);
-    (void)before;
     task_unref(task);
 }
 
@@ -71,7 +69,6 @@ static void task_waker_drop(void *data, const struct site *at)
     struct task *task = data;
 
     TRACE_AT(WAKER_DROP, task->id, 0, 0, at);
-    (void)at;
     task_unref(task);
 }
 
@@ -84,7 +81,6 @@ static struct waker task_waker_clone(void *data, const struct site *at)
     struct task *task = data;
 
     TRACE_AT(WAKER_CLONE, task->id, 0, 0, at);
-    (void)at;
     task_ref(task);
     return (struct waker){&task_waker, task};
 }
@@ -99,5 +95,4 @@ void task_abort(struct task *task, const struct site *at)
     unsigned bits = TASK_QUEUED | TASK_ABORTED;
     unsigned before = task_mark(task, bits);
     TRACE_AT(TASK_ABORT, task->id, TRACE_STATES(before, before | bits), 0, at);
-    (void)before, (void)at;
 }

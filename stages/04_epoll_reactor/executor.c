@@ -9,9 +9,10 @@
  * not wait for descriptors either.)
  *
  * Designs that were rejected:
+ *   Look, give up the lock, and then set `asleep`. A wake that comes in between finds it clear and nudges nobody, and the
+ *   executor sleeps with a task in its queue. So the look and the mark are one critical section.
  *   Nudge with every wake. A system call for each, although one ends the wait for all of them.
- *   Clear `asleep` only when the executor is awake again. Every wake in between would nudge again; and if the executor
- *   cleared it without the lock, after it had looked, it would wipe out the mark of a nudge it has not seen yet. */
+ *   Clear `asleep` only when the executor is awake again. Until it is, every wake would still nudge. */
 #include "executor.h"
 
 #include "trace.h"
@@ -40,7 +41,7 @@ struct reactor *reactor_current(const struct site *at)
 int executor_init(struct executor *ex)
 {
     TRACE(RUNTIME, 0, 4, TRACE_HAS_WAKES | TRACE_HAS_REACTOR);
-    *ex = (struct executor){0};
+    *ex = (struct executor){.thread = pthread_self()};
     queue_init(&ex->local);
     queue_init(&ex->remote);
     int error = pthread_mutex_init(&ex->lock, NULL);
@@ -52,10 +53,19 @@ int executor_init(struct executor *ex)
     return error;
 }
 
+void executor_check(const struct executor *ex, const char *call, const struct site *at)
+{
+    if (!pthread_equal(ex->thread, pthread_self()))
+        misuse(at, "%s on a thread that is not the executor's", call);
+    if (ex->closing && current != ex)
+        misuse(at, "%s after the executor was destroyed", call);
+}
+
 static void executor_enter(struct executor *ex, const char *call, const struct site *at)
 {
     if (current)
         misuse(at, "%s inside a task: it would block the thread that runs the task", call);
+    executor_check(ex, call, at);
     current = ex;
 }
 

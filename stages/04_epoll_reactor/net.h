@@ -3,7 +3,8 @@
  * Each of them tries the system call first, and only a call that would block makes it wait in the reactor. A socket must
  * stay where it is from its first use until it is closed, and outlive the futures that use it. One future may read from
  * a socket while another writes to it. A future that is dropped half-way simply stops waiting; of a write, the bytes
- * that were sent are sent. All outputs are valid once the future is ready; errors are -errno. */
+ * that were sent are sent. All outputs are valid once the future is ready; errors are -errno. All of it is for the
+ * executor's thread. */
 #ifndef NET_H
 #define NET_H
 
@@ -62,7 +63,7 @@ struct socket_read {
     struct future base;
     struct socket *socket;
     void *buffer;
-    size_t room;
+    size_t room; /* at least 1 */
     const struct site *at;
     ssize_t output; /* how many bytes came, at least 1; 0: the peer sends no more; or -errno */
 };

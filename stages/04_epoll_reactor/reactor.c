@@ -115,7 +115,6 @@ static int source_watch(struct source *source, enum direction direction, const s
                       (watched & 1 << SOURCE_WRITE ? EPOLLOUT : 0);
     uint64_t key = slot_key(source->reactor, source->slot);
 
-    (void)at;
     TRACE_AT(REGISTER_BEGIN, 0, source->fd, key, at);
     int error = sys_epoll_ctl(source->reactor->epoll_fd, source->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, source->fd,
                               events | EPOLLET, key, SITE(""));
@@ -145,6 +144,13 @@ static void source_check_owner(struct source *source, enum direction direction, 
                direction == SOURCE_READ ? "read from" : "write to", source->fd);
 }
 
+/* The reactor knows a source by its address: one that was moved would be woken where it no longer is. */
+static void source_check_place(const struct source *source, const struct site *at)
+{
+    if (source->reactor && source->reactor->slots[source->slot].source != source)
+        misuse(at, "the socket of descriptor %d was moved while the reactor watched it", source->fd);
+}
+
 /* 0 or -errno. */
 static int source_make_watched(struct source *source, enum direction direction, const struct site *at)
 {
@@ -163,6 +169,7 @@ enum poll source_poll_ready(struct source *source, enum direction direction, con
     *error = source->fd < 0 ? -EBADF : 0;
     if (*error)
         return POLL_READY;
+    source_check_place(source, at);
     source_check_owner(source, direction, owner, at);
     if (source->ready & 1u << direction)
         return POLL_READY;
@@ -192,7 +199,6 @@ static void source_deregister(struct source *source, const struct site *at)
 {
     struct reactor *reactor = source->reactor;
 
-    (void)at;
     TRACE_AT(DEREGISTER, 0, source->fd, slot_key(reactor, source->slot), at);
     if (source->watched)
         sys_epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, source->fd, 0, 0, SITE(""));
@@ -207,6 +213,7 @@ int source_close(struct source *source, const struct site *at)
 
     if (fd < 0)
         return -EBADF;
+    source_check_place(source, at);
     if (source->reactor)
         source_deregister(source, at);
     source->fd = -1; /* already when the waiting are woken: one of them may look at once, or close it too */
@@ -308,5 +315,4 @@ void reactor_turn(struct reactor *reactor, int64_t timeout)
     unsigned descriptors = reactor_wait(reactor, limit);
     unsigned fired = reactor_fire_timers(reactor);
     TRACE(TURN_END, 0, descriptors, fired);
-    (void)descriptors, (void)fired;
 }

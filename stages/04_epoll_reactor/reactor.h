@@ -1,7 +1,9 @@
 /* The reactor: waits in the kernel for descriptors and timers, and wakes the tasks that wait for them.
  *
  * It knows nothing about tasks. A future that cannot go on leaves a waker with a source (a descriptor) or with a timer;
- * the executor calls reactor_turn when it has nothing else to do, and that is where the thread sleeps. */
+ * the executor calls reactor_turn when it has nothing else to do, and that is where the thread sleeps.
+ *
+ * All of it, but for reactor_nudge, is for the executor's thread. */
 #ifndef REACTOR_H
 #define REACTOR_H
 
@@ -13,7 +15,8 @@
 
 enum direction { SOURCE_READ, SOURCE_WRITE };
 
-/* A descriptor that tasks wait for. It must stay where it is from the first wait until source_close.
+/* A descriptor that tasks wait for. It must stay where it is from the first wait until source_close: used or closed
+ * elsewhere, it aborts with the caller's line.
  *
  * `ready` is what is known per direction: a bit is set while the next call may succeed. It starts out set, which is a
  * guess: so the first read is simply tried, and a descriptor that never makes anybody wait is never registered. A call
@@ -54,7 +57,7 @@ int reactor_init(struct reactor *reactor);
 void reactor_destroy(struct reactor *reactor);
 
 /* Waits until a descriptor or a timer is ready, a nudge comes, or timeout ns have passed (0: only looks; -1: no limit),
- * and wakes the tasks concerned. On the executor's thread. */
+ * and wakes the tasks concerned. */
 void reactor_turn(struct reactor *reactor, int64_t timeout);
 
 /* Ends the turn that runs, or else the next one, at once. Any thread. */
@@ -80,9 +83,11 @@ void source_forget(struct source *source, enum direction direction, const struct
 /* Takes the descriptor out of the reactor and closes it. Whoever waits is woken and finds -EBADF. 0 or -errno. */
 int source_close(struct source *source, const struct site *at);
 
-/* A timer is added, with the caller's waker in it, to the current reactor; waits again with another waker; is taken out
- * if it has not fired. */
+/* Queues a timer, whose deadline is set, with the waker of cx in it; of one that is queued, only the waker is replaced.
+ * It must stay where it is until it has fired or is taken out. */
 void reactor_add_timer(struct reactor *reactor, struct timer *timer, struct context *cx, const struct site *at);
+
+/* Takes it out, if it is queued, and drops its waker. */
 void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at);
 
 #endif

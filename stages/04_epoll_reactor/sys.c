@@ -14,7 +14,6 @@
 
 static void begin(enum trace_call call, int32_t first, int32_t second, const struct site *at)
 {
-    (void)call, (void)first, (void)second, (void)at;
     TRACE_AT(SYSCALL_BEGIN, 0, call, TRACE_ARGS(first, second), at);
 }
 
@@ -23,7 +22,6 @@ static ssize_t end(enum trace_call call, ssize_t result, const struct site *at)
 {
     if (result < 0)
         result = -errno;
-    (void)call, (void)at;
     TRACE_AT(SYSCALL_END, 0, call, result, at);
     return result;
 }

@@ -1,11 +1,12 @@
-/* Sleeping, the cheap way: a timer in the reactor, which ends its wait at the first deadline. */
+/* Sleeping, the cheap way: a timer in the reactor, which ends its wait at the first deadline. It is all for the
+ * executor's thread. */
 #ifndef TIMER_H
 #define TIMER_H
 
 #include "future.h"
 #include "reactor.h"
 
-#define MILLISECONDS(n) ((n)*UINT64_C(1000000))
+#define MILLISECONDS(n) (UINT64_C(1000000) * (n))
 
 /* Ready at its deadline, never sooner. */
 struct sleep {

@@ -27,7 +27,7 @@ struct timer_heap {
     struct timer *root; /* the earliest; NULL: empty */
 };
 
-void timer_heap_add(struct timer_heap *heap, struct timer *timer);
-void timer_heap_remove(struct timer_heap *heap, struct timer *timer);
+void timer_heap_add(struct timer_heap *heap, struct timer *timer);    /* one that is in no heap */
+void timer_heap_remove(struct timer_heap *heap, struct timer *timer); /* one that is in this heap */
 
 #endif

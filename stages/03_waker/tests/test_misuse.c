@@ -277,6 +277,80 @@ static void test_drop_a_handle_twice(void **state)
     MISUSE(drop_twice, "future [0-9]* (join_handle) is dropped after it was dropped");
 }
 
+/* --- an executor on the wrong thread, or after its end --- */
+
+static void spawn_now(void *unused)
+{
+    struct yield f = yield_now();
+
+    (void)unused;
+    HERE, task_spawn(&ex, &f, NULL);
+}
+
+static void block_on_now(void *unused)
+{
+    struct yield f = yield_now();
+
+    (void)unused;
+    HERE, executor_block_on(&ex, &f);
+}
+
+static void run_now(void *unused)
+{
+    (void)unused;
+    HERE, executor_run(&ex);
+}
+
+static void destroy_now(void *unused)
+{
+    (void)unused;
+    HERE, executor_destroy(&ex);
+}
+
+static action *misuse_act;
+
+static void on_another_thread(void *unused)
+{
+    (void)unused;
+    begin();
+    elsewhere(misuse_act, NULL);
+}
+
+static void after_its_end(void *unused)
+{
+    (void)unused;
+    begin();
+    executor_destroy(&ex);
+    misuse_act(NULL);
+}
+
+struct call_of_executor {
+    action *act;
+    const char *elsewhere, *afterwards;
+};
+
+#define CALL_OF_EXECUTOR(act, name)                                                                                    \
+    {                                                                                                                  \
+        act, name " on a thread that is not the executor's", name " after the executor was destroyed"                  \
+    }
+
+static void test_an_executor_on_the_wrong_thread_or_after_its_end(void **state)
+{
+    struct call_of_executor calls[] = {
+        CALL_OF_EXECUTOR(spawn_now, "task_spawn"),
+        CALL_OF_EXECUTOR(block_on_now, "executor_block_on"),
+        CALL_OF_EXECUTOR(run_now, "executor_run"),
+        CALL_OF_EXECUTOR(destroy_now, "executor_destroy"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        misuse_act = calls[i].act;
+        expect_misuse(on_another_thread, __FILE__, calls[i].elsewhere);
+        expect_misuse(after_its_end, __FILE__, calls[i].afterwards);
+    }
+}
+
 /* --- no memory --- */
 
 static void test_spawn_without_memory(void **state)
@@ -334,6 +408,7 @@ int main(void)
         TEST(test_abort_through_a_handle_that_was_dropped),
         TEST(test_abort_through_a_handle_that_was_moved_away),
         TEST(test_drop_a_handle_twice),
+        TEST(test_an_executor_on_the_wrong_thread_or_after_its_end),
         TEST(test_spawn_without_memory),
         TEST(test_block_on_without_memory),
     };

@@ -272,6 +272,126 @@ static void test_an_executor_inside_a_task(void **state)
                   "executor_destroy inside a task: it would block the thread that runs the task");
 }
 
+/* --- a socket that was moved --- */
+
+/* It has waited, and so the reactor knows where it is; then it is copied. */
+static struct socket copy_after_a_wait(void)
+{
+    wire = wire_local();
+    struct socket_read read = socket_read(&wire.socket, &byte, 1);
+    assert_int_equal(poll_with(&read, &probe), POLL_PENDING);
+    future_drop(&read.base);
+    return wire.socket;
+}
+
+static void body_read_moved(void *unused)
+{
+    struct socket copy = copy_after_a_wait();
+
+    (void)unused;
+    struct socket_read read = (HERE, socket_read(&copy, &byte, 1));
+    poll_with(&read, &probe);
+}
+
+static void read_moved(void *unused)
+{
+    inside(body_read_moved, unused);
+}
+
+static void body_close_moved(void *unused)
+{
+    struct socket copy = copy_after_a_wait();
+
+    (void)unused;
+    HERE, socket_close(&copy);
+}
+
+static void close_moved(void *unused)
+{
+    inside(body_close_moved, unused);
+}
+
+static void test_a_socket_that_was_moved(void **state)
+{
+    (void)state;
+    expect_misuse(read_moved, __FILE__, "the socket of descriptor * was moved while the reactor watched it");
+    expect_misuse(close_moved, __FILE__, "the socket of descriptor * was moved while the reactor watched it");
+}
+
+/* --- an executor on the wrong thread, or after its end --- */
+
+static void spawn_now(void *unused)
+{
+    struct sleep f = sleep_for(0);
+
+    (void)unused;
+    HERE, task_spawn(&ex, &f, NULL);
+}
+
+static void block_on_now(void *unused)
+{
+    struct sleep f = sleep_for(0);
+
+    (void)unused;
+    HERE, executor_block_on(&ex, &f);
+}
+
+static void run_now(void *unused)
+{
+    (void)unused;
+    HERE, executor_run(&ex);
+}
+
+static void destroy_now(void *unused)
+{
+    (void)unused;
+    HERE, executor_destroy(&ex);
+}
+
+static action *misuse_act;
+
+static void on_another_thread(void *unused)
+{
+    (void)unused;
+    assert_int_equal(executor_init(&ex), 0);
+    elsewhere(misuse_act, NULL);
+}
+
+static void after_its_end(void *unused)
+{
+    (void)unused;
+    assert_int_equal(executor_init(&ex), 0);
+    executor_destroy(&ex);
+    misuse_act(NULL);
+}
+
+struct call_of_executor {
+    action *act;
+    const char *elsewhere, *afterwards;
+};
+
+#define CALL_OF_EXECUTOR(act, name)                                                                                    \
+    {                                                                                                                  \
+        act, name " on a thread that is not the executor's", name " after the executor was destroyed"                  \
+    }
+
+static void test_an_executor_on_the_wrong_thread_or_after_its_end(void **state)
+{
+    struct call_of_executor calls[] = {
+        CALL_OF_EXECUTOR(spawn_now, "task_spawn"),
+        CALL_OF_EXECUTOR(block_on_now, "executor_block_on"),
+        CALL_OF_EXECUTOR(run_now, "executor_run"),
+        CALL_OF_EXECUTOR(destroy_now, "executor_destroy"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        misuse_act = calls[i].act;
+        expect_misuse(on_another_thread, __FILE__, calls[i].elsewhere);
+        expect_misuse(after_its_end, __FILE__, calls[i].afterwards);
+    }
+}
+
 /* --- polled or dropped after the end --- */
 
 static void body_read_again(void *unused)
@@ -358,6 +478,8 @@ int main(void)
         TEST(test_polled_again_outside_of_an_executor),
         TEST(test_two_executors),
         TEST(test_an_executor_inside_a_task),
+        TEST(test_a_socket_that_was_moved),
+        TEST(test_an_executor_on_the_wrong_thread_or_after_its_end),
         TEST(test_a_future_after_its_end),
         TEST(test_the_reactor_cannot_go_on),
     };

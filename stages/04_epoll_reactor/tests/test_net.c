@@ -35,17 +35,15 @@ static void finish_at(struct future *f, struct probe *probe)
         turn(-1);
 }
 
-/* A client that has connected, and whose connection can be accepted at once. */
-static struct socket connected_client(struct probe *probe)
+/* Connects a client, whose connection can then be accepted at once. */
+static void connect_client(struct socket *client, struct probe *probe)
 {
-    struct socket client;
-    struct socket_connect connect = socket_connect(&client, port());
+    struct socket_connect connect = socket_connect(client, port());
 
     finish(&connect, probe);
     assert_int_equal(connect.output, 0);
     future_drop(&connect.base);
     wait_readable(listener.source.fd);
-    return client;
 }
 
 /* Takes the connection out of a finished accept. */
@@ -67,13 +65,15 @@ static void body_accept(void *unused)
 
     (void)unused;
     open_listener();
-    struct socket client = connected_client(&probe);
+    struct socket client;
+    connect_client(&client, &probe);
     assert_int_equal(poll_with(&accept, &probe), POLL_READY); /* at once */
     struct socket first = take(&accept);
 
     accept = socket_accept(&listener);
     assert_int_equal(poll_with(&accept, &probe), POLL_PENDING); /* has to wait */
-    struct socket other_client = connected_client(&probe);
+    struct socket other_client;
+    connect_client(&other_client, &probe);
     finish(&accept, &probe);
     struct socket second = take(&accept);
 
@@ -102,7 +102,7 @@ static void body_accept_all(void *unused)
     open_listener();
     assert_int_equal(poll_with(&accept, &probe), POLL_PENDING);
     for (int i = 0; i < CLIENTS; i++)
-        clients[i] = connected_client(&probe);
+        connect_client(&clients[i], &probe);
     finish(&accept, &probe);
     for (int i = 0; i < CLIENTS; i++) {
         assert_int_equal(accept.base.phase, FUTURE_FINISHED);
@@ -131,7 +131,8 @@ static void body_accept_again(void *error)
     struct socket_accept accept = socket_accept(&listener);
 
     open_listener();
-    struct socket client = connected_client(&probe);
+    struct socket client;
+    connect_client(&client, &probe);
     call_fails(CALL_ACCEPT, 0, 3, *(int *)error);
     assert_int_equal(poll_with(&accept, &probe), POLL_READY);
     struct socket server = take(&accept);
@@ -156,7 +157,8 @@ static void body_accept_later(void *error)
     struct socket_accept accept = socket_accept(&listener);
 
     open_listener();
-    struct socket client = connected_client(&probe);
+    struct socket client;
+    connect_client(&client, &probe);
     call_fails(CALL_ACCEPT, 0, 1, *(int *)error);
     assert_int_equal(poll_with(&accept, &probe), POLL_READY);
     assert_int_equal(accept.output, -*(int *)error);
@@ -190,7 +192,8 @@ static void body_accept_dropped(void *unused)
     future_drop(&accept.base); /* while it waits */
     assert_int_equal(probe.held, 0);
 
-    struct socket client = connected_client(&probe);
+    struct socket client;
+    connect_client(&client, &probe);
     int before = descriptors_open();
     turn(0);
     accept = socket_accept(&listener);
@@ -841,7 +844,8 @@ static void body_accept_in_join(void *unused)
 
     (void)unused;
     open_listener();
-    struct socket client = connected_client(&probe);
+    struct socket client;
+    connect_client(&client, &probe);
     int before = descriptors_open();
     assert_int_equal(poll_with(&both, &probe), POLL_PENDING);
     assert_int_equal(accept.base.phase, FUTURE_FINISHED);
