@@ -36,10 +36,24 @@ void join_handle_init(struct join_handle *handle, struct task *task, const struc
     task->refs++;
 }
 
+/* Why the handle must not be used any more; NULL: it may be. */
+static const char *join_handle_complaint(const struct join_handle *handle)
+{
+    switch (handle->base.phase) {
+    case FUTURE_MOVED:
+        return "after it was moved away";
+    case FUTURE_DROPPED:
+        return "after its drop";
+    default:
+        return NULL;
+    }
+}
+
 void *join_handle_output_at(struct join_handle *handle, const struct site *at)
 {
+    const char *complaint = join_handle_complaint(handle);
+
     if (handle->base.phase != FUTURE_FINISHED)
-        misuse(at, "the output of a join handle is read %s",
-               handle->base.phase == FUTURE_DROPPED ? "after its drop" : "before it is ready");
+        misuse(at, "the output of a join handle is read %s", complaint ? complaint : "before it is ready");
     return handle->output;
 }

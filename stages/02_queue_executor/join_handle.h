@@ -17,7 +17,7 @@ void join_handle_init(struct join_handle *handle, struct task *task, const struc
 
 /* The finished future of the task, to be read through its concrete type until the handle is dropped; NULL if the task
  * was cancelled. Whoever takes something out of it that its drop would free leaves NULL there.
- * Aborts with the caller's line while the handle is not ready (poll it first) or after its drop. */
+ * Aborts with the caller's line while the handle is not ready (poll it first), after it was moved away or dropped. */
 #define join_handle_output(handle) join_handle_output_at(handle, SITE(#handle))
 void *join_handle_output_at(struct join_handle *handle, const struct site *at);
 

@@ -49,20 +49,14 @@ static enum task_outcome task_poll(struct task *task)
     struct future *f = task_future(task);
     struct waker waker = task_lend_waker(task);
     struct context cx = {&waker};
+    unsigned before;
 
     enum poll result = future_step(f, &cx, f->type->at);
-    unsigned before = task_end_poll(task, result);
-    unsigned flip = result == POLL_READY ? TASK_RUNNING | TASK_DONE : TASK_RUNNING;
-    TRACE_AT(TASK_POLL_END, task->id, TRACE_STATES(before, before ^ flip), result, f->type->at);
-    if (result == POLL_READY)
+    unsigned after = task_end_poll(task, result, &before);
+    TRACE_AT(TASK_POLL_END, task->id, TRACE_STATES(before, after), result, f->type->at);
+    if (after & TASK_DONE)
         return TASK_IS_OVER;
-    return before & TASK_QUEUED ? TASK_IS_WOKEN : TASK_IS_IDLE;
-}
-
-static enum task_outcome task_cancel(struct task *task)
-{
-    future_drop(task_future(task));
-    return TASK_IS_OVER;
+    return after & TASK_QUEUED ? TASK_IS_WOKEN : TASK_IS_IDLE;
 }
 
 enum task_outcome task_run(struct task *task)
@@ -73,7 +67,8 @@ enum task_outcome task_run(struct task *task)
 
     if (after & TASK_DONE) {
         TRACE(TASK_CANCELLED, task->id, TRACE_STATES(before, after), 0);
-        outcome = task_cancel(task);
+        future_drop(task_future(task));
+        outcome = TASK_IS_OVER;
     } else {
         task->polls++;
         TRACE(TASK_POLL_BEGIN, task->id, TRACE_STATES(before, after), task->polls);

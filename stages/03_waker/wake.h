@@ -33,8 +33,9 @@ struct waker task_lend_waker(struct task *task);
  * holds the handle or a waker of the task. */
 void task_abort(struct task *task, const struct site *at);
 
-/* For the executor's thread, with a task that it took out of its queue. Both leave or return the state before. */
-unsigned task_take(struct task *task, unsigned *before);     /* to RUNNING, or DONE: which one is returned */
-unsigned task_end_poll(struct task *task, enum poll result); /* after the poll; result: what it said */
+/* For the executor's thread, with a task that it took out of its queue. Both return the new state, and the one before
+ * in *before. */
+unsigned task_take(struct task *task, unsigned *before); /* to RUNNING, or to DONE if it was aborted */
+unsigned task_end_poll(struct task *task, enum poll result, unsigned *before); /* result: what the poll said */
 
 #endif

@@ -230,6 +230,14 @@ static void output_after_drop(void)
     HERE, join_handle_output(&handle);
 }
 
+static void output_after_move(void)
+{
+    struct join_handle handle = spawn();
+    task_spawn(&ex, &handle, NULL);
+    misuse_says("the output of a join handle is read after it was moved away");
+    HERE, join_handle_output(&handle);
+}
+
 static void handle_dropped_twice(void)
 {
     struct join_handle handle = spawn();
@@ -246,6 +254,7 @@ static void test_join_handles(void **state)
     assert_misuse(output_before_any_poll);
     assert_misuse(output_while_pending);
     assert_misuse(output_after_drop);
+    assert_misuse(output_after_move);
     assert_misuse(handle_dropped_twice);
 }
 
