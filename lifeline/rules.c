@@ -1,5 +1,5 @@
 /* The table. To add a contract: a row here, its function in one of the rules_*.c, its section in docs/contracts.md, and
- * a program that breaks it in tests/test_rules.c. */
+ * a run that breaks it in tests/breaker.c. */
 #include "rules.h"
 
 #define POLLS   "stages/01_manual_poll/README.md"
