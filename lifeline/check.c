@@ -201,7 +201,7 @@ static void print_sum(const struct check *c, size_t broken, unsigned warnings)
         printf("%s: no contract is broken", c->rec->path);
     if (warnings)
         printf(", %u warning%s", warnings, warnings == 1 ? "" : "s");
-    printf(" (%zu events, %u tasks)\n", c->rec->count, c->m.task_count);
+    printf(" (%zu events, %u task%s)\n", c->rec->count, c->m.task_count, c->m.task_count == 1 ? "" : "s");
 }
 
 static int check_and_print(const struct recording *rec, uint64_t long_poll)

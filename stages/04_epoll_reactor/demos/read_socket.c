@@ -257,15 +257,20 @@ static int fork_peer(struct peer *peer)
 
 /* --- */
 
-static int usage(FILE *out, int status)
+/* Exit status: 0 if it was asked for, 2 if what was asked for makes no sense. */
+static int usage(int argc, char **argv)
 {
+    if (argc > 2 || strcmp(argv[1], "--help") != 0) {
+        fprintf(stderr, "%s: does not know '%s'; try --help\n", argv[0], argv[argc - 1]);
+        return 2;
+    }
     fputs(
         "usage: read_socket [asleep|already|twice|reset]\n"
         "Reads from a socket that a peer process writes to: while the reader is asleep (this is what happens without\n"
         "an argument), before it reads at all, or twice; or the peer resets the connection.\n"
         "  TRACE=run.trace read_socket twice    records what happens; lifeline draw run.trace -T text shows it\n",
-        out);
-    return status;
+        stdout);
+    return 0;
 }
 
 /* Which story is asked for, or -1. */
@@ -285,7 +290,7 @@ int main(int argc, char **argv)
     int story = parse_story(argc, argv);
 
     if (story < 0)
-        return argc == 2 && strcmp(argv[1], "--help") == 0 ? usage(stdout, 0) : usage(stderr, 2);
+        return usage(argc, argv);
     peer.story = (enum story)story;
     int listener = listen_anywhere(&peer.address);
     int go = fork_peer(&peer);
