@@ -33,6 +33,8 @@ enum poll future_step(struct future *f, struct context *cx, const struct site *a
     if (f->phase > FUTURE_STARTED)
         misuse(at, "future %u (%s) is polled %s", f->id, f->type->name, future_complaint(f->phase));
     enum poll result = f->type->poll(f, cx);
+    if (f->phase > FUTURE_STARTED)
+        misuse(at, "future %u (%s) comes out of its poll %s", f->id, f->type->name, future_complaint(f->phase));
     f->phase = result == POLL_READY ? FUTURE_FINISHED : FUTURE_STARTED;
     return result;
 }

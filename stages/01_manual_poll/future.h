@@ -66,7 +66,7 @@ struct future {
 void future_init_at(struct future *f, const struct future_type *type, const struct site *at);
 
 /* Polls a future: by hand, or as a child of the one that is being polled. Aborts with the caller's line if the future
- * has finished, was moved away or dropped. */
+ * has finished, was moved away or dropped, be it by itself in this very poll. */
 #define future_poll(f, cx) future_poll_at(f, cx, SITE(#f))
 enum poll future_poll_at(struct future *f, struct context *cx, const struct site *at);
 

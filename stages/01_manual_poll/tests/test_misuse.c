@@ -70,6 +70,46 @@ static enum poll forgetful_poll(struct future *f, struct context *context)
 
 FUTURE_TYPE(forgetful, forgetful_poll, NULL);
 
+/* In its poll it does to itself what only its owner may do. */
+struct intruder {
+    struct future base;
+    enum { DROPS_ITSELF, POLLS_ITSELF, IS_DONE } act;
+};
+
+static enum poll intruder_poll(struct future *f, struct context *context)
+{
+    struct intruder *self = (struct intruder *)f;
+
+    switch (self->act) {
+    case DROPS_ITSELF:
+        future_drop(f);
+        return POLL_PENDING;
+    case POLLS_ITSELF:
+        self->act = IS_DONE;
+        return future_poll(f, context);
+    default:
+        return POLL_READY;
+    }
+}
+
+FUTURE_TYPE(intruder, intruder_poll, NULL);
+
+static void drop_in_its_own_poll(void)
+{
+    struct intruder i = {.act = DROPS_ITSELF};
+    future_init(&i.base, &intruder_type);
+    misuse_says("future %u (intruder) comes out of its poll after it was dropped", i.base.id);
+    HERE, future_poll(&i.base, &cx);
+}
+
+static void poll_in_its_own_poll(void)
+{
+    struct intruder i = {.act = POLLS_ITSELF};
+    future_init(&i.base, &intruder_type);
+    misuse_says("future %u (intruder) comes out of its poll after it returned POLL_READY", i.base.id);
+    HERE, future_poll(&i.base, &cx);
+}
+
 static void child_polled_after_ready(void)
 {
     struct forgetful f = {.child = probe('a', 0)};
@@ -99,12 +139,20 @@ static void test_drop_twice(void **state)
     assert_misuse(drop_twice_without_a_poll);
 }
 
+static void test_a_future_that_uses_itself(void **state)
+{
+    (void)state;
+    assert_misuse(drop_in_its_own_poll);
+    assert_misuse(poll_in_its_own_poll);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_poll_after_ready),
         TEST(test_poll_after_drop),
         TEST(test_drop_twice),
+        TEST(test_a_future_that_uses_itself),
     };
     nobody = waker_noop();
     return cmocka_run_group_tests(tests, NULL, NULL);
