@@ -60,7 +60,7 @@ void trace_thread_name_at(const struct site *at);
 /* Says which worker the calling thread is from now on (0: none); every event carries it. */
 void trace_worker(unsigned number);
 
-/* Set once, before main, and then only read. Hidden: it is in this very program, so the compiler need not look it up. */
+/* Set once, before main, and then only read. Hidden: it is in this program, so the compiler need not look it up. */
 extern bool trace_on __attribute__((visibility("hidden")));
 
 /* Commits one event of the calling thread. Any thread may call it, and any signal handler. It blocks, and makes system

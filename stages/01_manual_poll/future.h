@@ -21,7 +21,7 @@
  * itself before its first poll. Rust calls this rule Pin. When it has finished it may be moved once more, as a value.
  *
  * A poll that answers POLL_READY has already let go of everything but the output. Drop lets go of what is left: in
- * FRESH the inputs, in STARTED also the locals, in FINISHED an output that nobody took. Every future is dropped once. */
+ * FRESH the inputs, in STARTED also the locals, in FINISHED an output that nobody took. A future is dropped once. */
 #ifndef FUTURE_H
 #define FUTURE_H
 

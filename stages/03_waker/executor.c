@@ -20,7 +20,7 @@
 #include <string.h>
 
 /* So often, in tasks run, the executor looks at the remote queue even though the local one is not empty: a task that
- * always wakes itself must not shut the other threads out. */
+ * always wakes itself must not shut the other threads out. A prime, so that no rhythm of tasks is in step with it. */
 enum { EXECUTOR_LOOK_EVERY = 61 };
 
 static _Thread_local struct executor *current;

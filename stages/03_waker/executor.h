@@ -30,8 +30,8 @@ struct executor {
 /* 0 or -errno. An executor belongs to the thread that makes it: there it is run, given tasks and destroyed. */
 int executor_init(struct executor *ex);
 
-/* Aborts the tasks that are left, and any that their drops spawn, and waits until they have been dropped. Wakers that are
- * still about stay valid and do nothing. Aborts with the caller's line when called by one of its own tasks. */
+/* Aborts the tasks that are left, and any that their drops spawn, and waits until they have been dropped. Wakers that
+ * are still about stay valid and do nothing. Aborts with the caller's line when called by one of its own tasks. */
 #define executor_destroy(ex) executor_destroy_at(ex, SITE(#ex))
 void executor_destroy_at(struct executor *ex, const struct site *at);
 

@@ -35,8 +35,8 @@ unsigned task_take(struct task *task, unsigned *before)
 }
 
 /* Clears RUNNING, and sets DONE if the future was ready; returns the new state. release: whoever queues the task next
- * sees what the executor and the poll wrote (partner: task_mark). What a wake during the poll published is acquired when
- * the task is taken again: a read-modify-write passes on the releases that came before it. */
+ * sees what the executor and the poll wrote (partner: task_mark). What a wake during the poll published is acquired
+ * when the task is taken again: a read-modify-write passes on the releases that came before it. */
 unsigned task_end_poll(struct task *task, enum poll result, unsigned *before)
 {
     unsigned flip = result == POLL_READY ? TASK_RUNNING | TASK_DONE : TASK_RUNNING;

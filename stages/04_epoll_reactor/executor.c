@@ -1,16 +1,17 @@
 /* How an executor that sleeps in the kernel misses no wake.
  *
  * The protocol: whoever wakes a task from another thread takes the lock, puts the task in the remote queue, and if
- * `asleep` is set clears it and nudges the reactor: one write to its eventfd. The executor takes the lock, looks into the
- * remote queue, and only if it is empty sets `asleep`; then it gives up the lock and waits in the reactor.
+ * `asleep` is set clears it and nudges the reactor: one write to its eventfd. The executor takes the lock, looks into
+ * the remote queue, and only if it is empty sets `asleep`; then it gives up the lock and waits in the reactor. After
+ * that it takes the lock again and clears `asleep`, as an event or a timer may have ended the wait and not a nudge.
  *
  * The race between giving up the lock and falling asleep is closed by the eventfd: a nudge that comes before the wait
  * has begun is kept by the kernel, and ends that wait at once. (A condition variable could not do that, but it could
  * not wait for descriptors either.)
  *
  * Designs that were rejected:
- *   Look, give up the lock, and then set `asleep`. A wake that comes in between finds it clear and nudges nobody, and the
- *   executor sleeps with a task in its queue. So the look and the mark are one critical section.
+ *   Look, give up the lock, and then set `asleep`. A wake that comes in between finds it clear and nudges nobody, and
+ *   the executor sleeps with a task in its queue. So the look and the mark are one critical section.
  *   Nudge with every wake. A system call for each, although one ends the wait for all of them.
  *   Clear `asleep` only when the executor is awake again. Until it is, every wake would still nudge. */
 #include "executor.h"
@@ -20,8 +21,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* So often, in tasks run, the executor looks at the remote queue and into the reactor even though the local queue is not
- * empty: a task that always wakes itself must not shut the other threads and the kernel out. */
+/* So often, in tasks run, the executor looks at the remote queue and into the reactor even though the local queue is
+ * not empty: a task that always wakes itself must not shut the other threads and the kernel out. A prime, so that no
+ * rhythm of tasks is in step with it. */
 enum { EXECUTOR_LOOK_EVERY = 61 };
 
 static _Thread_local struct executor *current;
@@ -40,7 +42,7 @@ struct reactor *reactor_current(const struct site *at)
 
 int executor_init(struct executor *ex)
 {
-    TRACE(RUNTIME, 0, 4, TRACE_HAS_WAKES | TRACE_HAS_REACTOR);
+    TRACE(RUNTIME, 0, 4, TRACE_HAS_WAKES | TRACE_HAS_REACTOR); /* first, as the system calls below are its own */
     *ex = (struct executor){.thread = pthread_self()};
     queue_init(&ex->local);
     queue_init(&ex->remote);

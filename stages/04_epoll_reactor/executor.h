@@ -32,8 +32,8 @@ struct executor {
  * child leaves it alone, and what is registered with it, too: they would share its epoll set. */
 int executor_init(struct executor *ex);
 
-/* Aborts the tasks that are left, and any that their drops spawn, and waits until they have been dropped. Wakers that are
- * still about stay valid and do nothing. Aborts with the caller's line when called by one of its own tasks. */
+/* Aborts the tasks that are left, and any that their drops spawn, and waits until they have been dropped. Wakers that
+ * are still about stay valid and do nothing. Aborts with the caller's line when called by one of its own tasks. */
 #define executor_destroy(ex) executor_destroy_at(ex, SITE(#ex))
 void executor_destroy_at(struct executor *ex, const struct site *at);
 

@@ -1,9 +1,9 @@
 /* TCP on the loopback interface, as futures: accept, connect, read, write.
  *
- * Each of them tries the system call first, and only a call that would block makes it wait in the reactor. A socket must
- * stay where it is from its first use until it is closed, and outlive the futures that use it. One future may read from
- * a socket while another writes to it. A future that is dropped half-way simply stops waiting; of a write, the bytes
- * that were sent are sent. All outputs are valid once the future is ready; errors are -errno. All of it is for the
+ * Each of them tries the system call first, and only a call that would block makes it wait in the reactor. A socket
+ * must stay where it is from its first use until it is closed, and outlive the futures that use it. One future may read
+ * from a socket while another writes to it. A future that is dropped half-way simply stops waiting; of a write, what
+ * was sent is sent. All outputs are valid once the future is ready; errors are -errno. All of it is for the
  * executor's thread. */
 #ifndef NET_H
 #define NET_H
@@ -40,8 +40,8 @@ struct socket_accept {
     struct future base;
     struct socket *listener;
     const struct site *at;
-    int output; /* the descriptor of the new connection, for socket_from_fd; whoever takes it leaves -1 here, or the drop
-                   closes it. Or -errno; -EMFILE and -ENFILE leave the connection where it is: it can be accepted
+    int output; /* the descriptor of the new connection, for socket_from_fd; whoever takes it leaves -1 here, or the
+                   drop closes it. Or -errno; -EMFILE and -ENFILE leave the connection where it is: it can be accepted
                    later, when a descriptor is free */
 };
 

@@ -1,7 +1,7 @@
 /* The system calls that the runtime makes, each recorded before and after.
  *
- * They return what the call returns, or -errno instead of -1. `at` is the line that asked for the call. Descriptors that
- * they open are closed on exec; sockets never block. */
+ * They return what the call returns, or -errno instead of -1. `at` is the line that asked for the call. Descriptors
+ * that they open are closed on exec; sockets never block. */
 #ifndef SYS_H
 #define SYS_H
 
