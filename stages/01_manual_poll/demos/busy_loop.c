@@ -116,6 +116,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "busy_loop: the timer: %s\n", strerror(-error));
         return 1;
     }
-    printf("Without a pause a whole core is lost to one wait. With naps it is late. Polling alone cannot do better.\n");
+    printf(
+        "Without a pause a whole core is lost to one wait. With naps it is late.\nPolling alone cannot do better.\n");
     return 0;
 }

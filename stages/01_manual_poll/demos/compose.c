@@ -135,7 +135,8 @@ int main(int argc, char **argv)
     struct chore eggs = chore("boil eggs", 2, 2), bread = chore("toast bread", 1, 4);
     struct join both = join(&eggs.base, &bread.base);
     run(&both.base);
-    printf("The eggs waited twice and the bread once, and three polls did for both: they waited at the same time.\n\n");
+    printf(
+        "The eggs waited twice and the bread once, and three polls did for both:\nthey waited at the same time.\n\n");
     future_drop(&both.base);
 
     printf("An async function, written by hand: first the water, then tea and toast together.\n");

@@ -32,7 +32,7 @@ static struct memory memory_now(void)
 
 static void report(const char *what, long number, double milliseconds, struct memory before, struct memory after)
 {
-    printf("  %-26s %7ld  %8.1f ms  %10.1f MB  %13.1f MB  %11.0f bytes\n", what, number, milliseconds,
+    printf("  %-26s %6ld %6.1f ms %6.1f MB %7.1f MB %5.0f bytes\n", what, number, milliseconds,
            (double)(after.resident - before.resident) / 1024,
            (double)(after.address_space - before.address_space) / 1024,
            (double)(after.resident - before.resident) * 1024 / (double)number);
@@ -191,11 +191,11 @@ int main(int argc, char **argv)
         pthread_attr_destroy(&attr);
 
     printf("%ld tasks are made, wait for one signal all at the same time, and end.\n\n", number);
-    printf("  %-26s %7s  %11s  %13s  %16s  %17s\n", "", "number", "time", "memory", "address space", "memory each");
+    printf("  %-26s %6s %9s %9s %10s %11s\n", "", "number", "time", "memory", "addresses", "memory each");
     if (!run_futures(number) || !run_threads(number, 64 * 1024) || !run_threads(number, default_stack))
         return 1;
-    printf("\nThe default stack is %zu kB: address space that is reserved, of which a thread touches a few pages. The\n"
-           "kernel's own memory for each thread (another stack, at least) comes on top and is not counted here.\n",
+    printf("\nThe default stack is %zu kB: address space that is reserved, of which a thread touches a few pages.\n"
+           "The kernel's own memory for each thread (another stack, at least) comes on top and is not counted here.\n",
            default_stack / 1024);
     return 0;
 }

@@ -113,7 +113,7 @@ static int add_powers(struct executor *ex, long *total)
         future_drop(&left.base);
         return error;
     }
-    printf("Two tasks are queued. block_on queues a third, and runs all of them until that one is done.\n");
+    printf("Two tasks are queued. block_on queues a third, and runs all of them\nuntil that one is done.\n");
     struct sum both = sum(left, right); /* the handles move in; they may, since nobody has polled them yet */
     error = executor_block_on(ex, &both);
     *total = both.total;

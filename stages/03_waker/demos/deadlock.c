@@ -51,6 +51,6 @@ int main(int argc, char **argv)
     must(patience.output, "sleep");
     future_drop(&patience.base);
     printf("100 ms later %u tasks are still alive: A waits for B, and B for A.\n", ex.alive);
-    printf("An executor_run would now sleep for ever. executor_destroy could still free both.\n");
+    printf("An executor_run would now sleep for ever.\nexecutor_destroy could still free both.\n");
     return 0;
 }

@@ -320,7 +320,7 @@ static int serve(struct server *server, int end)
            (unsigned long)server->accepted, server->most, (unsigned long)server->bytes);
     if (server->broken)
         printf("%lu connections broke.\n", (unsigned long)server->broken);
-    printf("It ran for %.0f ms, and worked for %.0f ms of them. A connection is a task of %zu bytes.\n",
+    printf("It ran for %.0f ms, and worked for %.0f ms of them.\nA connection is a task of %zu bytes.\n",
            demo_milliseconds(CLOCK_MONOTONIC) - began, demo_milliseconds(CLOCK_PROCESS_CPUTIME_ID),
            sizeof(struct task) + sizeof(struct connection));
     executor_destroy(&ex); /* closes the connections that are left */
