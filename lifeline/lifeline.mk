@@ -3,14 +3,14 @@
 LIFELINE_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lifeline/*.c))
 
 # Asked for when the compiler runs and not before: Graphviz may be installed by this very `make`.
-$(LIFELINE_OBJECTS): override CPPFLAGS += $$(pkg-config --cflags libcgraph libgvc)
+$(LIFELINE_OBJECTS): override CPPFLAGS += $$(pkg-config --cflags libcgraph libgvc jansson)
 
 PROGRAMS += $(BUILD)/bin/lifeline
 
 $(BUILD)/bin/lifeline: $(LIFELINE_OBJECTS)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libcgraph libgvc) -lm $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libcgraph libgvc jansson) -lm $(LDLIBS)
 
 # ---- tests: each test_*.c is a program, linked with the other files of the folder and all of lifeline but its main
 
@@ -43,7 +43,7 @@ $(LIFELINE_TESTS): $(BUILD)/tests/lifeline/%: $(BUILD)/lifeline/tests/%.o $(LIFE
                    $(filter-out %/main.o,$(LIFELINE_OBJECTS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libcgraph libgvc) -lcmocka -lm $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libcgraph libgvc jansson) -lcmocka -lm $(LDLIBS)
 
 # ---- Mermaid itself, in a browser, draws what `lifeline draw -T mermaid` writes
 

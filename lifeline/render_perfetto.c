@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,56 +29,55 @@ struct perfetto {
     uint32_t wake_count;
     uint64_t flows;
     uint64_t now;
-    bool begun; /* an event was written already */
+    bool begun;  /* an event was written already */
+    bool failed; /* there was no memory for one, or no room in the file */
     struct pool pool;
 };
 
-/* ---- JSON ---- */
+/* ---- JSON: one object at a time, so that a big recording needs little memory ---- */
 
-static void put_string(struct perfetto *p, const char *text)
+/* An object with what all of them have; the caller adds to it and writes it. Times are in microseconds. */
+static json_t *event_new(struct perfetto *p, const char *phase, uint16_t thread, uint64_t time)
 {
-    fputc('"', p->out);
-    for (text = pool_clean(&p->pool, text); *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', p->out);
-        fputc(*text, p->out);
-    }
-    fputc('"', p->out);
+    return json_pack("{s:s, s:I, s:i, s:f}", "ph", phase, "pid", (json_int_t)p->rec->pid, "tid", (int)thread, "ts",
+                     (double)time / 1000);
 }
 
-/* Begins an object with what all of them have; the caller adds to it and closes it. Times are in microseconds. */
-static void put_event(struct perfetto *p, const char *phase, uint16_t thread, uint64_t time)
+static void put_text(struct perfetto *p, json_t *object, const char *key, const char *text)
 {
-    fprintf(p->out, "%s{\"ph\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%u,\"ts\":%" PRIu64 ".%03u", p->begun ? ",\n" : "",
-            phase, p->rec->pid, thread, time / 1000, (unsigned)(time % 1000));
-    p->begun = true;
+    json_object_set_new(object, key, json_string(pool_clean(&p->pool, text)));
 }
 
-static void put_named(struct perfetto *p, const char *key, const char *text)
-{
-    fprintf(p->out, ",\"%s\":", key);
-    put_string(p, text);
-}
-
-static void put_args(struct perfetto *p, const struct event *ev)
+static void put_args(struct perfetto *p, json_t *object, const struct event *ev)
 {
     const struct place *place = event_place(p->rec, ev);
-    char args[DESCRIBE_SIZE];
+    json_t *args = json_pack("{s:I}", "event", (json_int_t)(ev - p->rec->events) + 1);
+    char words[DESCRIBE_SIZE];
 
-    fprintf(p->out, ",\"args\":{\"event\":%zu", (size_t)(ev - p->rec->events) + 1);
-    put_named(p, "what", describe_args(p->rec, ev, args, sizeof args));
+    put_text(p, args, "what", describe_args(p->rec, ev, words, sizeof words));
     if (place->line)
-        put_named(p, "source", pool_format(&p->pool, "%s:%" PRIu32, place->file, place->line));
-    fputc('}', p->out);
+        put_text(p, args, "source", pool_format(&p->pool, "%s:%" PRIu32, place->file, place->line));
+    json_object_set_new(object, "args", args);
+}
+
+/* Writes the object and gives it back. Fifteen digits are exact to the nanosecond for eleven days. */
+static void event_write(struct perfetto *p, json_t *object)
+{
+    fputs(p->begun ? ",\n" : "", p->out);
+    p->begun = true;
+    p->failed |= !object || json_dumpf(object, p->out, JSON_COMPACT | JSON_REAL_PRECISION(15)) != 0;
+    json_decref(object);
 }
 
 static void put_meta(struct perfetto *p, const char *what, uint16_t thread, const char *name)
 {
-    put_event(p, "M", thread, 0);
-    put_named(p, "name", what);
-    fputs(",\"args\":{\"name\":", p->out);
-    put_string(p, name);
-    fputs("}}", p->out);
+    json_t *object = event_new(p, "M", thread, 0);
+    json_t *args = json_object();
+
+    put_text(p, object, "name", what);
+    put_text(p, args, "name", name);
+    json_object_set_new(object, "args", args);
+    event_write(p, object);
 }
 
 /* ---- slices ---- */
@@ -135,8 +135,7 @@ static const char *slice_name(struct perfetto *p, const struct event *ev)
 static void slice_end(struct perfetto *p, uint16_t thread)
 {
     p->threads[thread].depth--;
-    put_event(p, "E", thread, p->now);
-    fputc('}', p->out);
+    event_write(p, event_new(p, "E", thread, p->now));
 }
 
 static void slice_begin(struct perfetto *p, const struct event *ev)
@@ -145,10 +144,10 @@ static void slice_begin(struct perfetto *p, const struct event *ev)
 
     s->kinds = memory_more(s->kinds, s->depth, sizeof *s->kinds);
     s->kinds[s->depth++] = ev->kind;
-    put_event(p, "B", ev->thread, p->now);
-    put_named(p, "name", slice_name(p, ev));
-    put_args(p, ev);
-    fputc('}', p->out);
+    json_t *object = event_new(p, "B", ev->thread, p->now);
+    put_text(p, object, "name", slice_name(p, ev));
+    put_args(p, object, ev);
+    event_write(p, object);
 }
 
 /* Ends the innermost slice of that kind and all inside it; an end without a beginning is left out. */
@@ -176,9 +175,14 @@ static void wake_note(struct perfetto *p, const struct event *ev)
 
 static void flow_put(struct perfetto *p, const char *phase, uint16_t thread, uint64_t time)
 {
-    put_event(p, phase, thread, time);
-    fprintf(p->out, ",\"id\":%" PRIu64 ",\"name\":\"wake\",\"cat\":\"wake\"%s}", p->flows,
-            phase[0] == 'f' ? ",\"bp\":\"e\"" : "");
+    json_t *object = event_new(p, phase, thread, time);
+
+    json_object_set_new(object, "id", json_integer((json_int_t)p->flows));
+    put_text(p, object, "name", "wake");
+    put_text(p, object, "cat", "wake");
+    if (phase[0] == 'f')
+        put_text(p, object, "bp", "e"); /* the poll that it points to contains the arrow's end */
+    event_write(p, object);
 }
 
 static void wake_answered(struct perfetto *p, const struct event *ev)
@@ -201,11 +205,11 @@ static void put_instant(struct perfetto *p, const struct event *ev)
 
     if (ev->kind == TRACE_NOTE)
         kind = event_place(p->rec, ev)->label;
-    put_event(p, "i", ev->thread, p->now);
-    put_named(p, "name", kind ? kind : pool_format(&p->pool, "kind_%u", ev->kind));
-    fputs(",\"s\":\"t\"", p->out);
-    put_args(p, ev);
-    fputc('}', p->out);
+    json_t *object = event_new(p, "i", ev->thread, p->now);
+    put_text(p, object, "name", kind ? kind : pool_format(&p->pool, "kind_%u", ev->kind));
+    put_text(p, object, "s", "t"); /* its scope is the thread */
+    put_args(p, object, ev);
+    event_write(p, object);
 }
 
 static void put_recorded(struct perfetto *p, const struct event *ev)
@@ -253,5 +257,5 @@ int render_perfetto(const struct recording *rec, FILE *out)
     free(p.wakes);
     map_free(&p.wake_of);
     pool_free(&p.pool);
-    return fflush(out) || ferror(out) ? -EIO : 0;
+    return p.failed || fflush(out) || ferror(out) ? -EIO : 0;
 }
