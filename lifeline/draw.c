@@ -202,7 +202,26 @@ static int draw_parse(struct draw *draw, int argc, char **argv)
             draw->trace = option;
         }
     }
+    if (draw->diagram.to && draw->diagram.from > draw->diagram.to)
+        return options_bad(argv[0], "--from is later than --to");
     return draw->trace ? OPTIONS_GO_ON : options_bad(argv[0], "which recording?");
+}
+
+static bool task_is_recorded(const struct recording *rec, uint32_t task)
+{
+    for (size_t i = 0; i < rec->count; i++)
+        if (rec->events[i].task == task)
+            return true;
+    return false;
+}
+
+/* Tasks that are asked for must be there. OPTIONS_GO_ON or the exit status. */
+static int draw_check_tasks(const struct draw *draw, const struct recording *rec, const char *command)
+{
+    for (size_t i = 0; i < draw->diagram.task_count; i++)
+        if (!task_is_recorded(rec, draw->tasks[i]))
+            return options_bad(command, "there is no task %u in %s", draw->tasks[i], draw->trace);
+    return OPTIONS_GO_ON;
 }
 
 static int draw_choose_format(struct draw *draw, const char *command)
@@ -406,6 +425,8 @@ static int draw_recording(const struct draw *draw, struct recording *rec)
         return draw_mermaid(draw, rec);
     diagram_build(&d, rec, &draw->diagram);
     diagram_fit(&d, draw, 1);
+    if (diagram_drawn(&d) == 0)
+        fprintf(stderr, "lifeline: nothing of what was asked for is in this recording\n");
     if (draw->format == FORMAT_TEXT)
         status = draw_text(draw, &d);
     else
@@ -425,7 +446,9 @@ int draw_main(int argc, char **argv)
     if (status == OPTIONS_GO_ON) {
         status = 2;
         if (recording_open_or_say(&rec, draw.trace) == 0) {
-            status = draw_recording(&draw, &rec);
+            status = draw_check_tasks(&draw, &rec, argv[0]);
+            if (status == OPTIONS_GO_ON)
+                status = draw_recording(&draw, &rec);
             recording_close(&rec);
         }
     }
