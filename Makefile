@@ -54,7 +54,7 @@ main_demo = stages/$(1)/demos/$(demo_of_$(firstword $(subst _, ,$(1)))).c
 
 # ---- what people ask for
 
-.PHONY: all tests test asan tsan lifecycle check-stages diff install clean format ci help check-docs check-format packages
+.PHONY: all tests test asan tsan lifecycle pictures check-stages diff install clean format ci help check-docs check-format packages
 
 ##all            everything: lifeline, and every stage with its demos
 all: $(PROGRAMS) $(STAGES:%=stage-%)
@@ -63,6 +63,14 @@ all: $(PROGRAMS) $(STAGES:%=stage-%)
 lifecycle: $(BUILD)/bin/lifeline | packages
 	@$(MAKE) $(call in_stage,$(stage)) all
 	@tools/lifecycle $(BUILD) $(call main_demo,$(stage))
+
+##pictures       draw the picture in README.md anew
+pictures: STAGE = 04
+pictures: lifecycle
+	@for form in svg png; do \
+	  $(BUILD)/bin/lifeline draw out/lifecycle.trace --stage-notes --source ../../stages/$(stage)/ \
+	    -o docs/pictures/lifecycle.$$form || exit 1; \
+	done
 
 ##test           build and run all tests
 test: tests
