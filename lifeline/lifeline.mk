@@ -17,7 +17,7 @@ $(BUILD)/bin/lifeline: $(LIFELINE_OBJECTS)
 LIFELINE_TESTS := $(patsubst lifeline/tests/%.c,$(BUILD)/tests/lifeline/%,$(wildcard lifeline/tests/test_*.c))
 LIFELINE_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(addprefix lifeline/tests/,script.c scenes.c mutation.c judged.c))
 
-TESTS += $(LIFELINE_TESTS)
+TESTS += $(LIFELINE_TESTS) lifeline/tests/check_lifecycle
 
 # Runs that break a rule each; recorded with the recorder itself.
 BREAKER := $(BUILD)/tests/lifeline/breaker
