@@ -24,6 +24,7 @@ struct frame { /* what a thread is in the middle of */
     size_t begin;   /* the event that began it */
     size_t row;     /* and its row, or NO_EVENT */
     unsigned wakes; /* so far inside it */
+    bool titled;    /* the title of its row says what it did */
     bool shown;
 };
 

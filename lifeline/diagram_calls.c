@@ -293,18 +293,42 @@ static bool is_read(uint32_t call)
     return call == TRACE_CALL_RECV || call == TRACE_CALL_READ || call == TRACE_CALL_ACCEPT;
 }
 
-/* The steps that a finished call of a task's poll can be: 5, or that poll n (12) read the bytes. */
-static void call_steps(struct builder *b, struct row *row, int64_t result)
+/* What a poll did by a call with this result that moves it on; "": nothing that a title should say. */
+static const char *call_deed(const struct builder *b, const struct event *begin, int64_t result)
 {
-    const struct frame *poll = frame_find(b, FRAME_POLL);
+    int32_t fd = call_first(begin);
 
-    if (!poll || !is_read(b->ev->a))
+    if (result < 0 || (fd >= 0 && fd < SURVEY_MAX_FD && b->survey.is_eventfd[fd]))
+        return "";
+    switch (begin->a) {
+    case TRACE_CALL_RECV:
+    case TRACE_CALL_READ:
+        return result > 0 ? " reads the bytes" : "";
+    case TRACE_CALL_SEND:
+    case TRACE_CALL_WRITE:
+        return result > 0 ? " writes the bytes" : "";
+    case TRACE_CALL_ACCEPT:
+        return " accepts a connection";
+    default:
+        return "";
+    }
+}
+
+/* The steps that a finished call of a task's poll can be: 5, or what poll n (12) did: the first thing counts. */
+static void call_steps(struct builder *b, struct row *row, const struct event *begin, int64_t result)
+{
+    struct frame *poll = frame_find(b, FRAME_POLL);
+
+    if (!poll)
         return;
-    if (result == -EAGAIN)
-        step_mark(row, 5, poll->task, pool_format(&b->d->pool, "%s gives would-block", call_name(b, b->ev->a)));
+    if (is_read(begin->a) && result == -EAGAIN)
+        step_mark(row, 5, poll->task, pool_format(&b->d->pool, "%s gives would-block", call_name(b, begin->a)));
     struct row *polled = poll->row != NO_EVENT ? &b->d->rows[poll->row] : NULL;
-    if (result > 0 && polled && polled->step == 12 && !strstr(polled->title, "reads"))
-        polled->title = pool_format(&b->d->pool, "%s reads the bytes", polled->title);
+    const char *deed = call_deed(b, begin, result);
+    if (deed[0] && polled && polled->step == 12 && !poll->titled) {
+        polled->title = pool_format(&b->d->pool, "%s%s", polled->title, deed);
+        poll->titled = true;
+    }
 }
 
 void tell_call_end(struct builder *b)
@@ -318,7 +342,8 @@ void tell_call_end(struct builder *b)
         infer_wait(b, result);
     bool known = frame_pop(b, FRAME_CALL, &call);
     struct row *row = say(b, STYLE_REPLY, actor_kernel(b), actor_now(b), "%s", result_text(b, b->ev));
-    if (known)
+    if (known) {
         row_closes(row);
-    call_steps(b, row, result);
+        call_steps(b, row, &b->rec->events[call.begin], result);
+    }
 }

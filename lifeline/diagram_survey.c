@@ -112,7 +112,7 @@ static void survey_event(struct survey *s, const struct recording *rec, const st
         s->executes[ev->thread] = true;
         break;
     case TRACE_WAIT_END:
-        if (ev->a == TRACE_SOURCE_THREAD)
+        if (ev->a == TRACE_SOURCE_THREAD && !s->executes[ev->thread]) /* there, a task takes its waker back */
             map_put(&s->helpers, ev->b, ev->thread);
         break;
     case TRACE_TURN_BEGIN:
@@ -145,6 +145,42 @@ static void survey_future_columns(struct survey *s)
         s->future_actors = survey_columns(s);
 }
 
+/* Futures of one type that are drawn in one column have this key in common; 0: inside a task, or without a column. */
+static uint64_t future_key(const struct survey *s, uint64_t number)
+{
+    uint64_t column = survey_future_column(s, number);
+
+    return column ? column << 16 | s->futures[number].type : 0;
+}
+
+/* Finds out which of them are alive at the same time. One that is ready is over before it is dropped. */
+static void survey_alike(struct survey *s, const struct recording *rec)
+{
+    struct map alive = {0};
+
+    for (size_t i = 0; i < rec->count; i++) {
+        const struct event *ev = &rec->events[i];
+        struct survey_future *f = survey_future(s, ev->b);
+        bool begins = ev->kind == TRACE_FUTURE_NEW;
+        bool ends = ev->kind == TRACE_FUTURE_DROP || (ev->kind == TRACE_FUTURE_POLL_END && ev->a == 1);
+        uint64_t key = begins || ends ? future_key(s, ev->b) : 0;
+        if (!key || begins == f->alive)
+            continue;
+        uint32_t others = map_get(&alive, key);
+        others = others == MAP_NONE ? 0 : others;
+        if (begins && others > 0)
+            map_put(&s->alike, key, 1);
+        map_put(&alive, key, begins ? others + 1 : others - 1);
+        f->alive = begins;
+    }
+    map_free(&alive);
+}
+
+bool survey_future_alike(const struct survey *s, uint64_t number)
+{
+    return map_get(&s->alike, future_key(s, number)) != MAP_NONE;
+}
+
 static void survey_forwards(struct survey *s, const struct recording *rec)
 {
     struct inside *inside = memory_array(rec->threads + 1, sizeof *inside);
@@ -155,6 +191,7 @@ static void survey_forwards(struct survey *s, const struct recording *rec)
     }
     free(inside);
     survey_future_columns(s);
+    survey_alike(s, rec);
     for (uint32_t t = 1; t <= rec->threads; t++) {
         s->executors += s->executes[t];
         s->reactors += s->turns[t];
@@ -272,6 +309,7 @@ void survey_free(struct survey *s)
     free(s->runs);
     free(s->forwards);
     map_free(&s->helpers);
+    map_free(&s->alike);
     free(s->is_eventfd);
     free(s->next);
     free(s->ahead);

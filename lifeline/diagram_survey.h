@@ -13,6 +13,7 @@ struct survey_future {
     uint16_t type; /* site of its type */
     uint32_t task; /* the task that it became, or inside whose polls it is polled; 0: neither */
     uint64_t root; /* polled by hand: the future around it that nobody polls but the program; may be itself; 0: none */
+    bool alive;    /* while the survey is made: neither ready nor dropped so far */
 };
 
 struct survey {
@@ -28,6 +29,7 @@ struct survey {
     bool *turns;                /* [threads + 1]: the thread runs a reactor */
     bool *runs, *forwards;      /* [SURVEY_QUEUES]: what is popped there is polled; is only moved to another queue */
     struct map helpers;         /* number of a TRACE_SOURCE_THREAD -> the thread that let go of its waker */
+    struct map alike;           /* futures polled by hand that their type does not tell apart */
     bool *is_eventfd;           /* [SURVEY_MAX_FD] */
     size_t *next;               /* [count]: the same thread's next event, or NO_EVENT */
     size_t *ahead; /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
@@ -46,6 +48,9 @@ struct survey_future *survey_future(const struct survey *s, uint64_t number);
 
 /* The future in whose column this one is drawn: itself, or the one around it; 0 if it has no column. */
 uint64_t survey_future_column(const struct survey *s, uint64_t number);
+
+/* Whether a future polled by hand is not told by its type from others in its column: they were alive together. */
+bool survey_future_alike(const struct survey *s, uint64_t number);
 
 /* The two CALL ARGS of a system call. */
 int32_t call_first(const struct event *ev);

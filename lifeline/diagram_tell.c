@@ -68,7 +68,11 @@ static const char *future_label(struct builder *b)
 {
     const struct survey_future *f = survey_future(&b->survey, b->ev->b);
 
-    return f ? type_name(b, f->type) : "future";
+    if (!f)
+        return "future";
+    if (survey_future_alike(&b->survey, b->ev->b))
+        return pool_format(&b->d->pool, "%s %" PRIu64, type_name(b, f->type), b->ev->b);
+    return type_name(b, f->type);
 }
 
 /* Its own column, or the task's that it belongs to, or whoever acts right now. */
@@ -255,51 +259,83 @@ static void tell_wake(struct builder *b)
             b->ev->a & TRACE_STATE_DONE ? "it is over already" : "it is awake already");
 }
 
-static void tell_wait(struct builder *b)
+/* Where a WAIT leaves its waker, and its WAIT_END takes it from. Whoever acts now, if it has no column of its own. */
+static int wait_source(struct builder *b)
 {
-    uint32_t source = b->ev->a;
-    int now = actor_now(b), to = now;
-    const char *what = "";
+    int source = NOBODY;
 
-    switch (source) {
+    switch (b->ev->a) {
     case TRACE_SOURCE_READ:
     case TRACE_SOURCE_WRITE:
-        to = actor_reactor(b);
-        what = pool_format(&b->d->pool, "wait(fd %" PRIu64 " %s)", b->ev->b,
-                           source == TRACE_SOURCE_READ ? "readable" : "writable");
-        break;
     case TRACE_SOURCE_TIMER:
-        to = actor_reactor(b);
-        what = pool_format(&b->d->pool, "wait(timer %" PRIu64 ")", b->ev->b);
+        source = actor_reactor(b);
         break;
     case TRACE_SOURCE_JOIN:
-        to = actor_task(b, (uint32_t)b->ev->b);
-        what = pool_format(&b->d->pool, "wait(end of task %" PRIu64 ")", b->ev->b);
+        source = actor_task(b, (uint32_t)b->ev->b);
         break;
     case TRACE_SOURCE_THREAD:
-        to = actor_helper(b, map_get(&b->survey.helpers, b->ev->b));
-        what = "wait(helper thread)";
+        source = actor_helper(b, map_get(&b->survey.helpers, b->ev->b));
         break;
     default:
-        what = "leaves its waker";
         break;
     }
-    say(b, STYLE_CALL, now, to == NOBODY ? now : to, "%s", what);
+    return source == NOBODY ? actor_now(b) : source;
+}
+
+static const char *wait_text(struct builder *b)
+{
+    struct pool *pool = &b->d->pool;
+
+    switch (b->ev->a) {
+    case TRACE_SOURCE_READ:
+        return pool_format(pool, "wait(fd %" PRIu64 " readable)", b->ev->b);
+    case TRACE_SOURCE_WRITE:
+        return pool_format(pool, "wait(fd %" PRIu64 " writable)", b->ev->b);
+    case TRACE_SOURCE_TIMER:
+        return pool_format(pool, "wait(timer %" PRIu64 ")", b->ev->b);
+    case TRACE_SOURCE_JOIN:
+        return pool_format(pool, "wait(end of task %" PRIu64 ")", b->ev->b);
+    case TRACE_SOURCE_THREAD:
+        return "wait(helper thread)";
+    default:
+        return "leaves its waker";
+    }
+}
+
+static void tell_wait(struct builder *b)
+{
+    int now = actor_now(b);
+
+    say(b, STYLE_CALL, now, wait_source(b), "%s", wait_text(b));
+}
+
+/* The WAKE_BEGIN that the waker of the present WAIT_END is used for, or NULL: it is dropped. A lock may be given back
+ * between the two. */
+static const struct event *wait_end_wake(const struct builder *b)
+{
+    size_t next = b->survey.next[b->at];
+
+    while (next != NO_EVENT && b->rec->events[next].kind == TRACE_GUARD_RELEASE)
+        next = b->survey.next[next];
+    if (next == NO_EVENT || b->rec->events[next].kind != TRACE_WAKE_BEGIN)
+        return NULL;
+    return &b->rec->events[next];
 }
 
 static void tell_wait_end(struct builder *b)
 {
-    int now = actor_now(b);
-    size_t next = b->survey.next[b->at];
-    bool wakes = next != NO_EVENT && b->rec->events[next].kind == TRACE_WAKE_BEGIN;
-    uint32_t task = wakes ? b->rec->events[next].task : b->ev->task;
+    int now = actor_now(b), source = wait_source(b);
+    const struct event *wake = wait_end_wake(b);
+    bool fd = b->ev->a == TRACE_SOURCE_READ || b->ev->a == TRACE_SOURCE_WRITE;
 
-    if (b->ev->a == TRACE_SOURCE_READ || b->ev->a == TRACE_SOURCE_WRITE)
-        say(b, STYLE_CALL, now, now, "lookup fd %" PRIu64 ": task %" PRIu32, b->ev->b, task);
-    else if (task)
-        say(b, STYLE_CALL, now, now, "take waker of task %" PRIu32, task);
+    if (!wake && (b->d->actors[now].kind == ACTOR_REACTOR || b->d->actors[now].kind == ACTOR_HELPER))
+        say(b, STYLE_CALL, now, now, "lets go of a waker");
+    else if (!wake)
+        say(b, STYLE_CALL, now, source, "takes its waker back");
+    else if (fd)
+        say(b, STYLE_CALL, now, now, "lookup fd %" PRIu64 ": task %" PRIu32, b->ev->b, wake->task);
     else
-        say(b, STYLE_CALL, now, now, "let go of a waker");
+        say(b, STYLE_CALL, now, now, "take waker of task %" PRIu32, wake->task);
 }
 
 static void tell_park(struct builder *b)

@@ -294,13 +294,25 @@ static void print_row(struct text *t, const struct row *row)
 
 /* ---- head and foot ---- */
 
+/* A name in at most so many columns: its letters are cut, and the number at its end is kept. */
+static const char *name_cut(struct text *t, const char *name, int room)
+{
+    int length = (int)strlen(name), digits = 0; /* short names are ASCII */
+
+    if (length <= room)
+        return name;
+    while (digits < room && name[length - digits - 1] >= '0' && name[length - digits - 1] <= '9')
+        digits++;
+    return pool_format(&t->pool, "%.*s%s", room - digits, name, name + length - digits);
+}
+
 /* Two lines, taking turns, so that neighbours have room for their names. */
 static void print_heads(struct text *t)
 {
     for (int turn = 1; turn >= 0 && t->lanes; turn--) {
         line_clear(t);
         for (int i = turn; i < (int)t->d->actor_count; i += 2) {
-            const char *name = t->d->actors[i].short_name;
+            const char *name = name_cut(t, t->d->actors[i].short_name, 2 * t->lanes - 1);
             put(t, lane_of(t, i) - columns_of(name) / 2, BOLD, name);
         }
         if (turn == 0) /* the lanes of the upper names reach down to it */

@@ -327,6 +327,139 @@ static void futures_polled_by_hand_have_columns_and_phases(void **state)
                         "Main -> Future 1: drop parent\n");
 }
 
+/* Two of one type in one column have their numbers; one whose only like is over has none. */
+static void children_of_one_type_are_numbered(void **state)
+{
+    (void)state;
+    script_start(&script);
+    for (uint64_t root = 1; root <= 22; root += 3) { /* so many that children share the column of their root */
+        ADD(FUTURE_NEW, 0, 1, root);
+        ADD(FUTURE_NEW, 0, 2, root + 1);
+        ADD(FUTURE_POLL_BEGIN, 0, 0, root);
+        ADD(FUTURE_POLL_BEGIN, 0, 0, root + 1);
+        if (root != 1)
+            ADD(FUTURE_POLL_END, 0, 1, root + 1);
+        ADD(FUTURE_NEW, 0, 2, root + 2);
+        if (root == 1)
+            ADD(FUTURE_POLL_END, 0, 1, root + 1);
+        ADD(FUTURE_POLL_BEGIN, 0, 0, root + 2);
+        ADD(FUTURE_POLL_END, 0, 0, root + 2);
+        ADD(FUTURE_POLL_END, 0, 0, root);
+    }
+    struct recording rec;
+    struct diagram d;
+    diagram_of_script(&d, &rec);
+    assert_int_equal(count_text(&d, "new child 2", STYLE_CALL), 1);
+    assert_int_equal(count_text(&d, "poll child 3", STYLE_CALL), 1);
+    assert_int_equal(count_text(&d, "child 3: PENDING", STYLE_REPLY), 1);
+    assert_int_equal(count_text(&d, "child 4", STYLE_CALL) + count_text(&d, "child 5", STYLE_CALL), 0);
+    assert_int_equal(count_text(&d, "child", STYLE_CALL), 32);
+    assert_int_equal(count_text(&d, "child ", STYLE_CALL), 4);
+    diagram_done(&d, &rec);
+}
+
+static void begin_waiter(uint32_t source, uint64_t number)
+{
+    begin_reader();
+    ADD(TURN_BEGIN, 0, 0, 0);
+    ADD(TURN_END, 0, 0, 0);
+    ADD(WAKER_CLONE, 1, 0, 0);
+    ADD(WAIT, 0, source, number);
+}
+
+static void assert_waiter_tells(const char *line)
+{
+    struct recording rec;
+    struct diagram d;
+    struct words words;
+
+    diagram_of_script(&d, &rec);
+    assert_non_null(strstr(told(&d, &words), line));
+    assert_int_equal(count_text(&d, "lookup", STYLE_CALL) + count_text(&d, "take waker", STYLE_CALL), 0);
+    diagram_done(&d, &rec);
+}
+
+/* A future that is dropped while it waits, or polled with another waker, is not woken. */
+static void a_waker_is_taken_back(void **state)
+{
+    static const uint32_t sources[] = {TRACE_SOURCE_READ, TRACE_SOURCE_WRITE, TRACE_SOURCE_TIMER};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        begin_waiter(sources[i], 7);
+        ADD(WAIT_END, 1, sources[i], 7);
+        ADD(WAKER_DROP, 1, 0, 0);
+        ADD(WAKE_BEGIN, 1, 0, 0); /* of another waker */
+        assert_waiter_tells("\nTask 1 -> Reactor: takes its waker back\n");
+    }
+    begin_waiter(TRACE_SOURCE_THREAD, 1);
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKER_DROP, 1, 0, 0);
+    assert_waiter_tells("\nTask 1 -> Task 1: takes its waker back\n");
+    begin_waiter(TRACE_SOURCE_THREAD, 1);
+    script.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(WAKER_DROP, 1, 0, 0);
+    assert_waiter_tells("\nThread 2 -> Thread 2: lets go of a waker\n");
+}
+
+static void a_waker_may_be_used_after_a_lock_is_given_back(void **state)
+{
+    struct recording rec;
+    struct diagram d;
+
+    (void)state;
+    begin_waiter(TRACE_SOURCE_THREAD, 1);
+    script.thread = 2;
+    ADD(WAIT_END, 0, TRACE_SOURCE_THREAD, 1);
+    ADD(GUARD_RELEASE, 0, 0, 1);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    diagram_of_script(&d, &rec);
+    assert_int_equal(count_text(&d, "take waker of task 1", STYLE_CALL), 1);
+    diagram_done(&d, &rec);
+}
+
+static void a_poll_is_titled_by_what_it_does(void **state)
+{
+    static const struct {
+        uint32_t call;
+        int64_t result;
+        const char *title;
+    } cases[] = {
+        {TRACE_CALL_RECV, 5, "second poll reads the bytes"},
+        {TRACE_CALL_READ, 5, "second poll reads the bytes"},
+        {TRACE_CALL_RECV, 0, "second poll"},
+        {TRACE_CALL_ACCEPT, 9, "second poll accepts a connection"},
+        {TRACE_CALL_ACCEPT, -EAGAIN, "second poll"},
+        {TRACE_CALL_SEND, 5, "second poll writes the bytes"},
+        {TRACE_CALL_WRITE, 5, "second poll writes the bytes"},
+        {TRACE_CALL_CONNECT, 0, "second poll"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct recording rec;
+        struct diagram d;
+        const char *title = NULL;
+        begin_reader();
+        would_block(true);
+        sleep_until(EPOLLIN, 2);
+        ADD(SYSCALL_BEGIN, 0, TRACE_CALL_EVENTFD, 0);
+        ADD(SYSCALL_END, 0, TRACE_CALL_EVENTFD, 8);
+        call(TRACE_CALL_WRITE, ARGS(8, 8), 8); /* only rings for the reactor */
+        call(cases[i].call, ARGS(7, 512), cases[i].result);
+        if (cases[i].result > 0)
+            call(cases[i].call == TRACE_CALL_SEND ? TRACE_CALL_RECV : TRACE_CALL_SEND, ARGS(7, 5), 5);
+        end_reader();
+        diagram_of_script(&d, &rec);
+        for (size_t row = 0; row < d.row_count; row++)
+            title = d.rows[row].step == 12 ? d.rows[row].title : title;
+        assert_non_null(title);
+        assert_string_equal(title, cases[i].title);
+        diagram_done(&d, &rec);
+    }
+}
+
 static void a_filter_shows_one_task(void **state)
 {
     struct diagram_options options = {.tasks = (const uint32_t[]){2}, .task_count = 1};
@@ -838,6 +971,25 @@ static void a_text_names_every_line_of_source(void **state)
     diagram_done(&d, &rec);
 }
 
+/* However narrow the columns are, their names do not touch, and the numbers of tasks are whole. */
+static void headings_in_a_text_do_not_touch(void **state)
+{
+    struct recording rec;
+    struct diagram d;
+    size_t size;
+
+    (void)state;
+    script_start(&script);
+    for (uint32_t task = 90; task < 99; task++)
+        ADD(TASK_FREE, task, 0, 0);
+    diagram_of_script(&d, &rec);
+    char *text = output(as_ascii, &d, &size);
+    assert_non_null(strstr(text, " tas90 tas92 tas94 tas96 tas98\n"));
+    assert_non_null(strstr(text, " main .tas91.tas93.tas95.tas97.\n"));
+    free(text);
+    diagram_done(&d, &rec);
+}
+
 /* ---- Graphviz ---- */
 
 static char *page_as(const struct diagram *d, const char *format, size_t *size)
@@ -1004,7 +1156,8 @@ static void bad_usage_is_refused(void **state)
 {
     static const char *const bad[][2] = {{"--task", "0"}, {"--task", "x"}, {"--task", "-1"}, {"--from", "1 day"},
                                          {"--to", "-5"},  {"--page", "0"}, {"-T", "gif"},    {"-T", "html"},
-                                         {"--what", "1"}, {"-T", NULL}};
+                                         {"--what", "1"}, {"-T", NULL},    {"--task", "77"}};
+    char *backwards[] = {"draw", (char *)scratch_path(), "--from", "10", "--to", "5", NULL};
     char file[300];
 
     (void)state;
@@ -1013,6 +1166,7 @@ static void bad_usage_is_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(draw("svg", bad[i][0], bad[i][1], file, sizeof file), 2);
     assert_int_equal(file_size(file), 0);
+    assert_int_equal(draw_main(6, backwards), 2);
     unlink(scratch_path());
     assert_int_equal(draw("svg", NULL, NULL, file, sizeof file), 2);
     assert_int_equal(draw_main(1, (char *[]){"draw", NULL}), 2);
@@ -1034,6 +1188,10 @@ int main(void)
         cmocka_unit_test(a_reset_is_inferred_as_one),
         cmocka_unit_test(a_killed_run_ends_where_it_was_killed),
         cmocka_unit_test(futures_polled_by_hand_have_columns_and_phases),
+        cmocka_unit_test(children_of_one_type_are_numbered),
+        cmocka_unit_test(a_waker_is_taken_back),
+        cmocka_unit_test(a_waker_may_be_used_after_a_lock_is_given_back),
+        cmocka_unit_test(a_poll_is_titled_by_what_it_does),
         cmocka_unit_test(a_filter_shows_one_task),
         cmocka_unit_test(a_window_keeps_what_was_going_on),
         cmocka_unit_test(repeats_are_folded_and_counted),
@@ -1045,6 +1203,7 @@ int main(void)
         cmocka_unit_test(labels_of_any_length_lie_well),
         cmocka_unit_test(little_or_nothing_is_drawn_too),
         cmocka_unit_test(a_text_names_every_line_of_source),
+        cmocka_unit_test(headings_in_a_text_do_not_touch),
         cmocka_unit_test(the_same_recording_gives_the_same_picture),
         cmocka_unit_test(every_arrow_links_to_its_line),
         cmocka_unit_test(markup_in_names_stays_text),
