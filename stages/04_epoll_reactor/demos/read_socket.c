@@ -179,8 +179,11 @@ _Noreturn static void peer_run(const struct peer *peer)
 
     if (fd < 0 || connect(fd, (const struct sockaddr *)&peer->address, sizeof peer->address) != 0)
         _exit(1);
-    if (peer->story != STORY_ALREADY && read(peer->go, &byte, 1) == 1)
+    if (peer->story != STORY_ALREADY) {
+        if (read(peer->go, &byte, 1) != 1)
+            _exit(1);
         slept = wait_until_asleep(peer->reader, -1);
+    }
     if (peer->story == STORY_RESET)
         peer_prepare_reset(fd);
     else
@@ -250,8 +253,10 @@ static int fork_peer(struct peer *peer)
     pid_t child = fork();
     if (child < 0)
         fail("no process for the peer", errno);
-    if (child == 0)
+    if (child == 0) {
+        close(go[1]); /* so that the pipe ends with us, should we be killed, and the peer does not wait for ever */
         peer_run(peer);
+    }
     return go[1]; /* the other end stays open: to write to a peer that is gone already must not kill us */
 }
 

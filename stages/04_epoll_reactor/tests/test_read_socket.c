@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "support_program.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +329,19 @@ static void test_strace_reset(void **state)
     agrees_with_strace("reset");
 }
 
+/* The peer holds the end of the pipe that we read: it comes to its end only when the peer has gone, too. */
+static void test_killed_before_it_reads(void **state)
+{
+    const char *const argv[] = {
+        "strace", "-o", "/dev/null", "-e", "trace=accept4", "-e", "inject=accept4:signal=KILL", demo("read_socket"),
+        NULL};
+    static struct program program;
+
+    (void)state;
+    skip_without_strace();
+    assert_int_equal(program_run(&program, argv, NULL), 128 + SIGKILL);
+}
+
 static void test_bad_argument(void **state)
 {
     const char *const bad[] = {demo("read_socket"), "never", NULL}, *const help[] = {demo("read_socket"), "--help",
@@ -347,7 +361,7 @@ int main(void)
         cmocka_unit_test(test_twice),         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_strace_asleep), cmocka_unit_test(test_strace_already),
         cmocka_unit_test(test_strace_twice),  cmocka_unit_test(test_strace_reset),
-        cmocka_unit_test(test_bad_argument),
+        cmocka_unit_test(test_bad_argument),  cmocka_unit_test(test_killed_before_it_reads),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
