@@ -303,11 +303,10 @@ static struct header header_made(void)
     return h;
 }
 
-/* Touches memory before it is needed: all of a chunk in one system call, when a thread gets it. Measured (bench_trace,
- * two processors, ext4): the slowest event in 1,000 takes 0.2 us so; 1.8 us if each page takes its own fault; 1.5 us if
- * a helper thread is woken to do it ahead, as it holds up the faults of those that record. The median is 22 ns each
- * time. A kernel that is too old for this refuses, and pages take their faults. */
-
+/* Touches memory before it is needed: all of a chunk in one system call, when a thread gets it. Measured with
+ * bench_trace: the slowest events took several times as long when each page was left to its own fault, and also when a
+ * helper thread did it ahead, as it held up the faults of those that record. The median was the same each time. A
+ * kernel that is too old for this refuses, and pages take their faults. */
 static void make_ready(void *memory, size_t size)
 {
     (void)madvise(memory, size, MADV_POPULATE_WRITE);
