@@ -212,6 +212,7 @@ static void put_transition(const struct event *ev, char *to, size_t size)
         snprintf(to, size, "%s", states);
 }
 
+/* Long, but a list: a line or two for each kind of event. */
 const char *describe_args(const struct recording *rec, const struct event *ev, char *to, size_t size)
 {
     unsigned long long b = ev->b;

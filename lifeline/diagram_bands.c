@@ -129,6 +129,15 @@ static void band_by_hand(struct builder *b, enum band_kind kind)
         band_enter(b, kind);
 }
 
+static void band_wake(struct builder *b)
+{
+    life_set(b, TASK_RUNNABLE);
+    if (b->band.kind != BAND_WAIT)
+        return;
+    band_enter(b, BAND_RUN);
+    b->band.woken = true;
+}
+
 void bands_before(struct builder *b)
 {
     switch (b->ev->kind) {
@@ -160,11 +169,7 @@ void bands_before(struct builder *b)
         life_set(b, TASK_OVER);
         break;
     case TRACE_WAKE_BEGIN:
-        life_set(b, TASK_RUNNABLE);
-        if (b->band.kind == BAND_WAIT) {
-            band_enter(b, BAND_RUN);
-            b->band.woken = true;
-        }
+        band_wake(b);
         break;
     case TRACE_QUEUE_POP:
         if (!b->ev->task)

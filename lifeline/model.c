@@ -350,41 +350,10 @@ static void wake_asks_for_poll(struct model *m, struct model_task *task)
     task->last_woken = m->at;
 }
 
-/* What the event means for the task that it names. */
-static void step_task(struct model *m, struct model_task *task, const struct event *ev)
+/* What the event means for where the task is queued. */
+static void step_queued(struct model *m, struct model_task *task, const struct event *ev)
 {
-    task->last_event = m->at;
-    if (event_has_states(ev))
-        task->state = states_after(ev->a);
     switch (ev->kind) {
-    case TRACE_TASK_POLL_BEGIN:
-        leave_queue(m, task);
-        task->held_by = 0;
-        task->polled_by = ev->thread;
-        task->polls = (uint32_t)ev->b;
-        task->woken = false;
-        break;
-    case TRACE_TASK_POLL_END:
-        task->polled_by = 0;
-        if (ev->b)
-            end_task(m, task, true);
-        else
-            task->last_pending = m->at;
-        break;
-    case TRACE_TASK_ABORT:
-        wake_asks_for_poll(m, task);
-        break;
-    case TRACE_TASK_CANCELLED:
-        leave_queue(m, task);
-        task->held_by = 0;
-        end_task(m, task, false);
-        break;
-    case TRACE_TASK_FREE:
-        task->freed = m->at;
-        break;
-    case TRACE_JOIN:
-        task->joined = true;
-        break;
     case TRACE_QUEUE_PUSH:
         enter_queue(m, task, ev->a);
         task->held_by = 0;
@@ -397,6 +366,16 @@ static void step_task(struct model *m, struct model_task *task, const struct eve
         break;
     case TRACE_QUEUE_STEAL:
         enter_queue(m, task, (uint32_t)ev->b);
+        break;
+    }
+}
+
+/* What the event means for the task's wakers, and for whether it has been woken. */
+static void step_wakers(struct model *m, struct model_task *task, const struct event *ev)
+{
+    switch (ev->kind) {
+    case TRACE_TASK_ABORT:
+        wake_asks_for_poll(m, task);
         break;
     case TRACE_WAKER_CLONE:
         task->wakers++;
@@ -415,6 +394,49 @@ static void step_task(struct model *m, struct model_task *task, const struct eve
             wake_asks_for_poll(m, task);
         break;
     }
+}
+
+/* What the event means for how far the task has come. */
+static void step_life(struct model *m, struct model_task *task, const struct event *ev)
+{
+    switch (ev->kind) {
+    case TRACE_TASK_POLL_BEGIN:
+        leave_queue(m, task);
+        task->held_by = 0;
+        task->polled_by = ev->thread;
+        task->polls = (uint32_t)ev->b;
+        task->woken = false;
+        break;
+    case TRACE_TASK_POLL_END:
+        task->polled_by = 0;
+        if (ev->b)
+            end_task(m, task, true);
+        else
+            task->last_pending = m->at;
+        break;
+    case TRACE_TASK_CANCELLED:
+        leave_queue(m, task);
+        task->held_by = 0;
+        end_task(m, task, false);
+        break;
+    case TRACE_TASK_FREE:
+        task->freed = m->at;
+        break;
+    case TRACE_JOIN:
+        task->joined = true;
+        break;
+    }
+}
+
+/* What the event means for the task that it names: one of the three has something to do, or none. */
+static void step_task(struct model *m, struct model_task *task, const struct event *ev)
+{
+    task->last_event = m->at;
+    if (event_has_states(ev))
+        task->state = states_after(ev->a);
+    step_life(m, task, ev);
+    step_queued(m, task, ev);
+    step_wakers(m, task, ev);
 }
 
 static void step_future(struct model *m, const struct event *ev)
