@@ -50,6 +50,7 @@ demo_of_01 := countdown
 demo_of_02 := join_values
 demo_of_03 := three_timers
 demo_of_04 := read_socket
+demo_of_05 := read_socket
 main_demo = stages/$(1)/demos/$(demo_of_$(firstword $(subst _, ,$(1)))).c
 
 # ---- what people ask for

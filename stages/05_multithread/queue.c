@@ -1,0 +1,1 @@
+../02_queue_executor/queue.c
