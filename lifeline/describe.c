@@ -243,6 +243,9 @@ const char *describe_args(const struct recording *rec, const struct event *ev, c
     case TRACE_FUTURE_POLL_END:
         snprintf(to, size, "future %llu, %s", b, ev->a ? "ready" : "pending");
         break;
+    case TRACE_RUN_BEGIN:
+        snprintf(to, size, "%s", b ? "drops what is left" : "");
+        break;
     case TRACE_QUEUE_PUSH:
     case TRACE_QUEUE_POP:
         snprintf(to, size, "queue %u, length %llu%s", ev->a, b,

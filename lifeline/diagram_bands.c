@@ -151,6 +151,10 @@ void bands_before(struct builder *b)
     case TRACE_BLOCK_ON_BEGIN:
         band_afresh(b);
         break;
+    case TRACE_RUN_BEGIN:
+        if (!b->ev->b)
+            band_afresh(b);
+        break;
     case TRACE_TASK_SPAWN:
         if (b->band.kind == BAND_NONE)
             band_enter(b, BAND_SETUP);

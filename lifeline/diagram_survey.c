@@ -109,6 +109,7 @@ static void survey_event(struct survey *s, const struct recording *rec, const st
     case TRACE_QUEUE_POP:
     case TRACE_PARK_BEGIN:
     case TRACE_BLOCK_ON_BEGIN:
+    case TRACE_RUN_BEGIN:
         s->executes[ev->thread] = true;
         break;
     case TRACE_WAIT_END:

@@ -6,41 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Makes a row that only opens or closes a bar. */
-static void row_silence(struct builder *b, struct row *row)
-{
-    if (row == &b->nowhere)
-        return;
-    row->kind = ROW_SILENT;
-    row->number = 0;
-    b->d->messages--;
-}
-
-/* A run of an executor that was not announced by BLOCK_ON_BEGIN is seen by what executors do. */
-static void run_enter(struct builder *b)
-{
-    if (frame_top(b) || b->ev->worker)
-        return;
-    int executor = actor_executor(b);
-    struct row *row = row_opens(say(b, STYLE_CALL, executor, executor, "%s", ""));
-    row_silence(b, row);
-    frame_push(b, FRAME_RUN, executor);
-}
-
-/* ... and is over when the program itself does something again. */
-static void run_leave(struct builder *b)
-{
-    const struct frame *top = frame_top(b);
-
-    if (!top || top->kind != FRAME_RUN || b->rec->events[top->begin].kind == TRACE_BLOCK_ON_BEGIN)
-        return;
-    row_silence(b, row_closes(say(b, STYLE_CALL, top->actor, top->actor, "%s", "")));
-    b->thread->depth--;
-}
-
 static void tell_runtime(struct builder *b)
 {
-    run_leave(b);
     bool begins = b->ev->kind == TRACE_RUNTIME;
     int executor = actor_executor(b);
     if (begins)
@@ -52,7 +19,6 @@ static void tell_runtime(struct builder *b)
 
 static void tell_note(struct builder *b)
 {
-    run_leave(b);
     int now = actor_now(b);
     const char *text = event_place(b->rec, b->ev)->label;
     struct row *row = b->ev->b ? say(b, STYLE_CALL, now, now, "%s: %" PRIu64, text, b->ev->b)
@@ -85,7 +51,6 @@ static int future_home(struct builder *b)
 
 static void tell_future_new(struct builder *b)
 {
-    run_leave(b);
     int now = actor_now(b);
     actor_lives_here(b, now);
     say(b, STYLE_CALL, now, future_home(b), "new %s", future_label(b));
@@ -120,7 +85,6 @@ static void tell_future_drop(struct builder *b)
 
 static void tell_spawn(struct builder *b)
 {
-    run_leave(b);
     int now = actor_now(b);
     actor_lives_here(b, now);
     struct row *row = say(b, STYLE_CALL, now, actor_task(b, b->ev->task), "spawn task %" PRIu32, b->ev->task);
@@ -139,7 +103,6 @@ static void tell_poll_begin(struct builder *b)
 {
     uint32_t task = b->ev->task;
 
-    run_enter(b);
     int executor = actor_executor(b), actor = actor_task(b, task);
     actor_lives_here(b, executor);
     b->queued[survey_task(&b->survey, task)] = false;
@@ -191,18 +154,40 @@ static void tell_block_on(struct builder *b)
     struct frame run;
 
     if (b->ev->kind == TRACE_BLOCK_ON_BEGIN) {
-        run_leave(b);
         int user = actor_now(b), executor = actor_executor(b);
         actor_lives_here(b, user);
-        row_opens(say(b, STYLE_CALL, user, executor, "%s", b->ev->b || b->ev->task ? "block_on" : "run"));
+        row_opens(say(b, STYLE_CALL, user, executor, "block_on"));
         frame_push(b, FRAME_RUN, executor);
         return;
     }
     bool known = frame_pop(b, FRAME_RUN, &run);
-    struct row *row = say(b, STYLE_REPLY, actor_executor(b), actor_now(b), "%s",
-                          b->ev->b || b->ev->task ? "block_on returns" : "run returns");
+    struct row *row = say(b, STYLE_REPLY, actor_executor(b), actor_now(b), "block_on returns");
     if (known)
         row_closes(row);
+}
+
+static const char *run_name(const struct builder *b, size_t begin)
+{
+    return b->rec->events[begin].b ? "shut down" : "run";
+}
+
+/* An executor's run; one that has nothing to drop is not worth an arrow. */
+static void tell_run(struct builder *b)
+{
+    size_t next = b->survey.next[b->at];
+    struct frame run;
+
+    if (b->ev->kind == TRACE_RUN_END) {
+        if (frame_pop(b, FRAME_RUN, &run))
+            row_closes(say(b, STYLE_REPLY, run.actor, actor_now(b), "%s returns", run_name(b, run.begin)));
+        return;
+    }
+    if (b->ev->b && next != NO_EVENT && b->rec->events[next].kind == TRACE_RUN_END)
+        return;
+    int user = actor_now(b), executor = actor_executor(b);
+    actor_lives_here(b, user);
+    row_opens(say(b, STYLE_CALL, user, executor, "%s", run_name(b, b->at)));
+    frame_push(b, FRAME_RUN, executor);
 }
 
 static void tell_push(struct builder *b)
@@ -221,7 +206,6 @@ static void tell_pop(struct builder *b)
 {
     uint32_t task = b->ev->task;
 
-    run_enter(b);
     int queue = actor_queue(b, b->ev->a), executor = actor_executor(b);
     actor_lives_here(b, queue);
     say(b, STYLE_CALL, executor, queue, "pop");
@@ -350,7 +334,6 @@ static void tell_park(struct builder *b)
             say(b, STYLE_CALL, executor, executor, "awake again");
         return;
     }
-    run_enter(b);
     actor_lives_here(b, executor);
     bool turns = next != NO_EVENT && b->rec->events[next].kind == TRACE_TURN_BEGIN;
     size_t row = NO_EVENT;
@@ -420,7 +403,6 @@ static void tell_turn(struct builder *b)
     struct frame turn;
 
     if (b->ev->kind == TRACE_TURN_BEGIN) {
-        run_enter(b);
         const struct frame *top = frame_top(b);
         bool parks = top && top->kind == FRAME_PARK && top->row == NO_EVENT;
         actor_lives_here(b, reactor);
@@ -480,6 +462,8 @@ static void (*const tellers[])(struct builder *b) = {
     [TRACE_TASK_FREE] = tell_task_event,
     [TRACE_BLOCK_ON_BEGIN] = tell_block_on,
     [TRACE_BLOCK_ON_END] = tell_block_on,
+    [TRACE_RUN_BEGIN] = tell_run,
+    [TRACE_RUN_END] = tell_run,
     [TRACE_JOIN] = tell_join,
     [TRACE_QUEUE_PUSH] = tell_push,
     [TRACE_QUEUE_POP] = tell_pop,

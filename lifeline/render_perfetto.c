@@ -89,6 +89,7 @@ static uint16_t end_of(uint16_t kind)
     case TRACE_FUTURE_POLL_BEGIN:
     case TRACE_TASK_POLL_BEGIN:
     case TRACE_BLOCK_ON_BEGIN:
+    case TRACE_RUN_BEGIN:
     case TRACE_WAKE_BEGIN:
     case TRACE_PARK_BEGIN:
     case TRACE_REGISTER_BEGIN:
@@ -123,6 +124,8 @@ static const char *slice_name(struct perfetto *p, const struct event *ev)
         return name ? name : "system call";
     case TRACE_BLOCK_ON_BEGIN:
         return "block_on";
+    case TRACE_RUN_BEGIN:
+        return ev->b ? "shut down" : "run";
     case TRACE_PARK_BEGIN:
         return "park";
     case TRACE_TURN_BEGIN:

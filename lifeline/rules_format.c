@@ -33,11 +33,13 @@ static unsigned fields_of(unsigned kind)
     case TRACE_FUTURE_POLL_BEGIN:
     case TRACE_BLOCK_ON_BEGIN:
     case TRACE_BLOCK_ON_END:
+    case TRACE_RUN_BEGIN:
     case TRACE_TURN_BEGIN:
     case TRACE_GUARD_ACQUIRE:
     case TRACE_GUARD_RELEASE:
         return B;
     case TRACE_RUNTIME_END:
+    case TRACE_RUN_END:
     case TRACE_PARK_BEGIN:
     case TRACE_PARK_END:
     case TRACE_UNPARK:
@@ -76,6 +78,9 @@ RULE(rule_format)
                         (unsigned long long)ev->b);
     if ((!(fields & TASK) || ev->kind == TRACE_WAIT) && task_is_wrong(c, ev))
         return complain(c, now(c), ev->task, "%s names task %u, which is not the one being polled", name, ev->task);
+    if (ev->kind == TRACE_RUN_BEGIN && ev->b > 1)
+        return complain(c, now(c), ev->task, "an executor drops what is left (1) or not (0), and not %llu",
+                        (unsigned long long)ev->b);
     return (ev->kind == TRACE_WAKE_BEGIN || ev->kind == TRACE_WAKE_END) && ev->b > 1 &&
            complain(c, now(c), ev->task, "a waker is consumed (1) or not (0), and not %llu", (unsigned long long)ev->b);
 }

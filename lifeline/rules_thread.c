@@ -31,6 +31,8 @@ static const char *frame_name(unsigned kind)
         return "the poll of a task";
     case TRACE_BLOCK_ON_BEGIN:
         return "block_on";
+    case TRACE_RUN_BEGIN:
+        return "the executor's run";
     case TRACE_WAKE_BEGIN:
         return "a wake";
     case TRACE_PARK_BEGIN:
@@ -151,12 +153,28 @@ RULE(rule_futures)
     return ev->kind == TRACE_TASK_SPAWN ? future_is_spawnable(c, ev, future) : future_is_droppable(c, ev, future);
 }
 
+/* An executor that returns with a task that is not done abandons it. */
+static bool leaves_a_task(struct check *c, const struct event *ev)
+{
+    const struct model_runtime *runtime = model_runtime_of(&c->m, ev->thread);
+
+    for (uint32_t i = 0; runtime && i < c->m.task_count; i++) {
+        const struct model_task *task = &c->m.tasks[i];
+
+        if (task->ended == NO_EVENT && task->runtime == (uint32_t)(runtime - c->m.runtimes))
+            return complain(c, now(c), task->number, "the executor's run returns before task %u is done", task->number);
+    }
+    return false;
+}
+
 RULE(rule_block_on)
 {
     const struct model_future *future = model_future(&c->m, ev->b);
     const struct model_task *root = future && future->task ? model_task(&c->m, future->task) : NULL;
 
     (void)task;
+    if (ev->kind == TRACE_RUN_END)
+        return leaves_a_task(c, ev);
     if (!future)
         return complain(c, now(c), 0, "block_on gets future %llu, which was never made", (unsigned long long)ev->b);
     if (ev->kind == TRACE_BLOCK_ON_BEGIN)

@@ -34,6 +34,9 @@
     X(30, QUEUE_PUSH, "queue_push", "the task is about to be queued; a: queue, b: length with it")                     \
     X(31, QUEUE_POP, "queue_pop", "the task was taken (0: the queue is empty); a: queue, b: length left")              \
     X(32, QUEUE_STEAL, "queue_steal", "the task was moved by a thief; a: from queue, b: to queue")                     \
+    /* an executor's run */                                                                                            \
+    X(35, RUN_BEGIN, "run_begin", "a thread runs the executor until no task is left; b: 1 if they are to be dropped")  \
+    X(36, RUN_END, "run_end", "and returns: none is left")                                                             \
     /* wakers */                                                                                                       \
     X(40, WAKER_CLONE, "waker_clone", "one more waker of the task exists")                                             \
     X(41, WAKER_DROP, "waker_drop", "one waker of the task is gone without waking")                                    \

@@ -96,6 +96,7 @@ static const struct silence {
      "that a queue is found empty changes nothing; so of an empty pop"},
     {TRACE_FUTURE_POLL_END, "a", "a future may be dropped before it is ready"},
     {TRACE_TASK_ABORT, "delete unknown", "to abort a task that is done does nothing"},
+    {TRACE_RUN_BEGIN, "b", "that an executor drops what is left is only shown"},
     {TRACE_UNPARK, "double", "two threads may both wake a sleeper"},
     {TRACE_SYSCALL_BEGIN, "b b_more", "nothing else says what a call was asked"},
     {TRACE_SYSCALL_END, "b b_more", "nothing else says what a call returned, where no event follows from it"},

@@ -188,6 +188,7 @@ static void aborts(struct script *s)
     ADD(RUNTIME, 0, 3, TRACE_HAS_WAKES);
     spawn(s, 1, 3, 1, 1, 1);
     spawn(s, 2, 3, 2, 1, 2);
+    ADD(RUN_BEGIN, 0, 0, 1);
     take(s, 1, 1, 1, 1);
     leave_waker(s, 1, TRACE_SOURCE_SYNC, 9);
     suspend(s, 1);
@@ -205,6 +206,7 @@ static void aborts(struct script *s)
     ADD(FUTURE_DROP, 0, 3, 1);
     ADD(TASK_ABORT, 1, STATES(D | A, D | A | Q), 0); /* too late, and harmless */
     ADD(TASK_FREE, 1, 0, 0);
+    ADD(RUN_END, 0, 0, 0);
     ADD(RUNTIME_END, 0, 0, 0);
 }
 
@@ -266,10 +268,12 @@ static void reactor(struct script *s)
     on_thread(s, 1);
     ADD(RUNTIME, 0, 4, TRACE_HAS_WAKES | TRACE_HAS_REACTOR);
     spawn(s, 1, 3, 1, 1, 1);
+    ADD(RUN_BEGIN, 0, 0, 0);
     would_block(s);
     turn_with_nudge(s);
     turn_with_event(s);
     reads_and_is_done(s);
+    ADD(RUN_END, 0, 0, 0);
     ADD(RUNTIME_END, 0, 0, 0);
 }
 

@@ -57,8 +57,10 @@ static void executor_step(struct executor *ex)
 void executor_run_at(struct executor *ex, const struct site *at)
 {
     executor_enter(ex, "executor_run", at);
+    TRACE_AT(RUN_BEGIN, 0, 0, 0, at);
     while (ex->alive > 0)
         executor_step(ex);
+    TRACE_AT(RUN_END, 0, 0, 0, at);
     current = NULL;
 }
 
@@ -89,10 +91,12 @@ int executor_block_on_at(struct executor *ex, struct future *f, size_t size, con
 void executor_destroy_at(struct executor *ex, const struct site *at)
 {
     executor_enter(ex, "executor_destroy", at);
+    TRACE_AT(RUN_BEGIN, 0, 0, 1, at);
     for (struct task *task; ex->alive > 0 && (task = queue_pop(&ex->ready));) {
         task_cancel(task);
         executor_retire(ex, task);
     }
+    TRACE_AT(RUN_END, 0, 0, 0, at);
     current = NULL;
     TRACE(RUNTIME_END, 0, 0, 0);
 }

@@ -191,8 +191,10 @@ static void executor_step(struct executor *ex)
 void executor_run_at(struct executor *ex, const struct site *at)
 {
     executor_enter(ex, "executor_run", at);
+    TRACE_AT(RUN_BEGIN, 0, 0, 0, at);
     while (ex->alive > 0)
         executor_step(ex);
+    TRACE_AT(RUN_END, 0, 0, 0, at);
     current = NULL;
 }
 
@@ -223,11 +225,13 @@ int executor_block_on_at(struct executor *ex, struct future *f, size_t size, con
 void executor_destroy_at(struct executor *ex, const struct site *at)
 {
     executor_enter(ex, "executor_destroy", at);
+    TRACE_AT(RUN_BEGIN, 0, 0, 1, at);
     ex->closing = true;
     for (struct task *task = ex->all; task; task = task->alive_next)
         task_abort(task, at);
     while (ex->alive > 0)
         executor_step(ex);
+    TRACE_AT(RUN_END, 0, 0, 0, at);
     current = NULL;
     reactor_destroy(&ex->reactor);
     pthread_mutex_destroy(&ex->lock);

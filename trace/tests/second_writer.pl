@@ -113,6 +113,7 @@ call($EPOLL_CREATE, 'runtime.pl:2 start', 0, 0, $EPOLL);
 record(10, 'main.pl:4 main', 0, $type, 1);                                                # future_new
 record(20, 'main.pl:5 main', 1, $type, 1);                                                # task_spawn
 record(30, 'runtime.pl:10 spawn', 1, 1, 1);                                               # queue_push
+record(35, 'main.pl:6 main', 0, 0, 0);                                                       # run_begin
 
 poll_begin(1);
 call($RECV, 'reader.pl:7 poll', $FD, 64, -$EAGAIN);
@@ -145,6 +146,7 @@ record(13, 'reader.pl:11 poll', 1, $type, 1);                                   
 poll_end(1);
 
 record(25, 'runtime.pl:23 run', 1, 0, 0);                                                 # task_free
+record(36, 'main.pl:6 main', 0, 0, 0);                                                       # run_end
 call($CLOSE, 'runtime.pl:60 stop', $EPOLL, 0, 0);
 record(3, 'runtime.pl:61 stop', 0, 0, 0);                                                 # runtime_end
 

@@ -283,7 +283,9 @@ static void watch(void *arg, enum trace_kind kind, uint32_t task, uint32_t a, ui
 {
     const uint32_t *number = arg;
 
-    assert_int_equal(task, kind == TRACE_RUNTIME_END || kind == TRACE_FUTURE_DROP ? 0 : *number);
+    bool names_task = kind >= TRACE_TASK_SPAWN && kind <= TRACE_QUEUE_POP;
+
+    assert_int_equal(task, names_task ? *number : 0);
     switch (kind) {
     case TRACE_QUEUE_PUSH:
         journal_add('+');
@@ -304,6 +306,12 @@ static void watch(void *arg, enum trace_kind kind, uint32_t task, uint32_t a, ui
     case TRACE_TASK_CANCELLED:
         assert_int_equal(a, TRACE_STATES(TRACE_STATE_QUEUED, TRACE_STATE_DONE));
         journal_add('C');
+        break;
+    case TRACE_RUN_BEGIN:
+        journal_add(b ? '{' : '[');
+        break;
+    case TRACE_RUN_END:
+        journal_add(']');
         break;
     case TRACE_FUTURE_DROP:
         journal_add('D');
@@ -328,7 +336,7 @@ static void test_the_life_of_a_task_is_recorded(void **state)
     trace_set_hook(watch, &number);
     executor_run(&ex);
     executor_destroy(&ex);
-    assert_journal("-(1.P)+ -(2.R)DF E");
+    assert_journal("[-(1.P)+ -(2.R)DF]{]E");
 }
 
 static void test_a_cancelled_task_is_recorded(void **state)
@@ -339,7 +347,7 @@ static void test_a_cancelled_task_is_recorded(void **state)
     uint32_t number = ex.ready.head->id;
     trace_set_hook(watch, &number);
     executor_destroy(&ex);
-    assert_journal("-CDF E");
+    assert_journal("{-CDF]E");
 }
 
 int main(void)
