@@ -6,11 +6,6 @@ void injection_init(struct injection *injection)
     queue_init(&injection->tasks);
 }
 
-void injection_destroy(struct injection *injection)
-{
-    pthread_mutex_destroy(&injection->lock);
-}
-
 int injection_call_idle(struct injection *injection)
 {
     if (!injection->idle)

@@ -21,8 +21,9 @@ struct injection {
     bool closed;   /* no task comes any more */
 };
 
+/* It needs no end: a thread that still spawns when the runtime is being destroyed, or was, takes the lock and finds
+ * `closed`. */
 void injection_init(struct injection *injection);
-void injection_destroy(struct injection *injection);
 
 /* With the lock held: takes the mark off a sleeping worker and returns its number, which the caller nudges; or -1. */
 int injection_call_idle(struct injection *injection);

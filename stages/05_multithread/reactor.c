@@ -40,6 +40,13 @@ int reactor_init(struct reactor *reactor)
     return error;
 }
 
+static void reactor_take_out_timer(struct reactor *reactor, struct timer *timer, const struct site *at)
+{
+    TRACE_AT(TIMER_CANCEL, 0, timer->number, 0, at);
+    timer_heap_remove(&reactor->timers, timer);
+    wait_cancel(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
+}
+
 void reactor_destroy(struct reactor *reactor)
 {
     for (uint32_t i = 0; i < reactor->slot_count; i++)
@@ -48,7 +55,7 @@ void reactor_destroy(struct reactor *reactor)
             reactor->slots[i].source->watched = 0;
         }
     while (reactor->timers.root)
-        reactor_remove_timer(reactor, reactor->timers.root, SITE(""));
+        reactor_take_out_timer(reactor, reactor->timers.root, SITE(""));
     free(reactor->slots);
     sys_close(reactor->nudge_fd, SITE(""));
     sys_close(reactor->epoll_fd, SITE(""));
@@ -195,8 +202,10 @@ static void source_wake(struct source *source, enum direction direction)
 
 void source_forget(struct source *source, enum direction direction, const struct future *owner, const struct site *at)
 {
-    if (source->waiting[direction].owner == owner)
-        wait_cancel(&source->waiting[direction].waker, trace_source_of[direction], (uint64_t)source->fd, at);
+    if (source->waiting[direction].owner != owner || !wait_is_on(&source->waiting[direction].waker))
+        return;
+    source_check_thread(source, at);
+    wait_cancel(&source->waiting[direction].waker, trace_source_of[direction], (uint64_t)source->fd, at);
 }
 
 /* The registration ends before the descriptor is closed: were there a duplicate of it, in a child process for instance,
@@ -244,9 +253,9 @@ void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const st
 {
     if (!timer->is_queued)
         return;
-    TRACE_AT(TIMER_CANCEL, 0, timer->number, 0, at);
-    timer_heap_remove(&reactor->timers, timer);
-    wait_cancel(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
+    if (reactor != reactor_current(at))
+        misuse(at, "a timer in the reactor of another worker is cancelled");
+    reactor_take_out_timer(reactor, timer, at);
 }
 
 /* Returns how many have fired. */

@@ -21,6 +21,12 @@ struct runtime *runtime_current(void)
     return ex ? ex->runtime : NULL;
 }
 
+unsigned runtime_worker(void)
+{
+    struct executor *ex = executor_current();
+    return ex ? ex->number + 1 : 0;
+}
+
 /* --- start --- */
 
 static void *worker_main(void *arg)
@@ -52,13 +58,12 @@ static void runtime_stop(struct runtime *rt, unsigned count)
         pthread_join(rt->workers[i].thread, NULL);
 }
 
-/* The first `count` workers, which have an executor and no thread any more, and the rest of the runtime. */
+/* The first `count` workers, which have an executor and no thread any more. */
 static void runtime_free(struct runtime *rt, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         executor_destroy(&rt->workers[i].executor);
     free(rt->workers);
-    injection_destroy(&rt->injection);
     TRACE(RUNTIME_END, 0, 0, 0);
 }
 

@@ -39,6 +39,9 @@ int runtime_block_on_at(struct runtime *rt, struct future *f, size_t size, const
 /* The runtime whose worker this thread is, NULL on any other: for tasks that spawn tasks. */
 struct runtime *runtime_current(void);
 
+/* The number of that worker, from 1, as in recordings; 0 on any other thread. */
+unsigned runtime_worker(void);
+
 /* For task_spawn: between the two, on one thread, the runtime cannot close. begin: 0, or -ESHUTDOWN (then no end). */
 int runtime_begin_spawn(struct runtime *rt);
 void runtime_end_spawn(struct runtime *rt, struct task *task);
