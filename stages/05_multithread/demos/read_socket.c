@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* accept4 */
-/* The life of a future, on one real TCP socket: a peer process connects, waits until we are asleep, and sends a line.
+/* The life of a future, on one real TCP socket: a peer process connects, waits until all our threads are asleep, and
+ * sends a line. main only waits; one of two workers runs the task, and the other has nothing to do.
  *
  *   read_socket            the line comes while we sleep: would-block, register, Pending, wake, Ready
  *   read_socket already    the line is there before the first poll: nothing has to wait
@@ -13,6 +14,7 @@
 #include "trace.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -122,7 +124,7 @@ struct peer {
     struct sockaddr_in address; /* to connect to */
     enum story story;
     pid_t reader; /* our process */
-    int go;       /* says with one byte that from now on the reader sleeps only in its reactor */
+    int go;       /* says with one byte that from now on the reader sleeps only when it has nothing to do */
 };
 
 static void nap(long milliseconds)
@@ -131,13 +133,13 @@ static void nap(long milliseconds)
     nanosleep(&time, NULL);
 }
 
-/* How often a process has gone to sleep so far, if it sleeps now; otherwise, or if nobody tells, -1. */
-static long sleeps_if_asleep(pid_t pid)
+/* How often a thread has gone to sleep so far, if it sleeps now; otherwise, or if nobody tells, -1. */
+static long sleeps_of_thread(pid_t pid, const char *thread)
 {
-    char path[32], line[256], state = '?';
+    char path[64], line[256], state = '?';
     long sleeps = -1;
 
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)pid, thread);
     FILE *status = fopen(path, "r");
     while (status && fgets(line, sizeof line, status)) {
         sscanf(line, "State: %c", &state);
@@ -146,6 +148,32 @@ static long sleeps_if_asleep(pid_t pid)
     if (status)
         fclose(status);
     return state == 'S' ? sleeps : -1;
+}
+
+/* The same for all threads of a process together, looked at one after the other. */
+static long sleeps_of_threads(pid_t pid)
+{
+    char path[64];
+    long sleeps = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return -1;
+    for (struct dirent *entry; sleeps >= 0 && (entry = readdir(folder));) {
+        long more = entry->d_name[0] == '.' ? 0 : sleeps_of_thread(pid, entry->d_name);
+        sleeps = more < 0 ? -1 : sleeps + more;
+    }
+    closedir(folder);
+    return sleeps;
+}
+
+/* The same, and all of them sleep at once: a thread that woke another while we looked at a third would show in the
+ * second look. */
+static long sleeps_if_asleep(pid_t pid)
+{
+    long first = sleeps_of_threads(pid), second = sleeps_of_threads(pid);
+    return first == second ? first : -1;
 }
 
 /* Waits until the process sleeps, and has gone to sleep since it had slept so often; but not for ever. Lets it sleep a
