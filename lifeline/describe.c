@@ -94,8 +94,13 @@ const char *describe_task(const struct recording *rec, uint32_t task, char *to, 
 const char *describe_thread(const struct recording *rec, uint32_t thread, char *to, size_t size)
 {
     const char *name = thread <= rec->threads ? rec->thread_names[thread] : "";
+    unsigned worker = thread <= rec->threads ? rec->thread_workers[thread] : 0;
+    size_t length = strlen(name);
+    bool numbered = length > 0 && name[length - 1] >= '0' && name[length - 1] <= '9';
 
-    if (*name)
+    if (worker && !numbered)
+        snprintf(to, size, "%.40s-%u", *name ? name : "worker", worker);
+    else if (*name)
         snprintf(to, size, "%s", name);
     else
         snprintf(to, size, "thread %u", thread);

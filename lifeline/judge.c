@@ -80,11 +80,6 @@ bool complain(struct check *c, size_t event, uint32_t task, const char *format, 
     return true;
 }
 
-uint64_t task_features(const struct check *c, const struct model_task *task)
-{
-    return task->runtime == MAP_NONE ? 0 : c->m.runtimes[task->runtime].features;
-}
-
 /* ---- what an incomplete recording leaves open */
 
 /* A thread that was killed may have done one more thing than it recorded, and what other threads did after its last
@@ -97,27 +92,26 @@ static void doubt_task(struct check *c, uint32_t task, size_t since)
         map_put(&c->tasks_known, task, (uint32_t)since);
 }
 
-static bool takes_tasks(const struct model *m, uint32_t thread)
+/* It may have taken a task from a queue by the time it was killed. In a poll it does so only where workers steal. */
+static bool may_have_taken(const struct model *m, uint32_t thread)
 {
-    for (uint32_t i = 0; i < m->queue_count; i++)
-        if (m->queues[i].popped_by == thread)
-            return true;
-    return false;
+    const struct model_frame *top = model_top(m, thread);
+    bool asleep = top && (top->kind == TRACE_PARK_BEGIN || top->kind == TRACE_SYSCALL_BEGIN);
+    bool polls = model_inside(m, thread, TRACE_TASK_POLL_BEGIN);
+
+    return m->threads[thread].takes && !asleep && (!polls || (model_features(m, thread) & TRACE_HAS_STEALING));
 }
 
 static void doubt_thread(struct check *c, const struct model *at_end, uint32_t number)
 {
     const struct model_thread *thread = &at_end->threads[number];
-    const struct model_frame *top = model_top(at_end, number);
-    bool asleep = top && (top->kind == TRACE_PARK_BEGIN || top->kind == TRACE_SYSCALL_BEGIN);
 
     for (size_t i = 0; i < thread->depth; i++) { /* a wake changes the state before it records the push */
         const struct model_frame *frame = &thread->frames[i];
 
         doubt_task(c, frame->task, frame->kind == TRACE_WAKE_BEGIN ? frame->event : thread->last_event);
     }
-    if (takes_tasks(at_end, number) && !asleep && !model_inside(at_end, number, TRACE_TASK_POLL_BEGIN) &&
-        thread->last_event < c->queues_known)
+    if (may_have_taken(at_end, number) && thread->last_event < c->queues_known)
         c->queues_known = thread->last_event;
 }
 

@@ -81,6 +81,11 @@ uint64_t model_features(const struct model *m, uint32_t thread)
     return runtime ? runtime->features : 0;
 }
 
+uint64_t model_task_features(const struct model *m, const struct model_task *task)
+{
+    return task->runtime == MAP_NONE ? 0 : m->runtimes[task->runtime].features;
+}
+
 const struct model_frame *model_top(const struct model *m, uint32_t thread)
 {
     const struct model_thread *t = &m->threads[thread];
@@ -133,8 +138,19 @@ unsigned kind_begin_of(unsigned end)
     return 0;
 }
 
-bool frame_allows(const struct model_frame *frame, unsigned kind, uint32_t task)
+/* Where workers steal, a push may move other tasks on: out of a LIFO slot, or out of a queue that is full. */
+static bool moves_a_task(const struct model *m, const struct event *ev)
 {
+    bool moves = ev->kind == TRACE_QUEUE_PUSH || ev->kind == TRACE_QUEUE_STEAL ||
+                 (ev->kind == TRACE_QUEUE_POP && ev->task);
+
+    return moves && (model_features(m, ev->thread) & TRACE_HAS_STEALING);
+}
+
+bool model_allows(const struct model *m, const struct model_frame *frame, const struct event *ev)
+{
+    unsigned kind = ev->kind;
+
     if (kind == TRACE_NOTE)
         return true;
     switch (frame->kind) {
@@ -144,13 +160,15 @@ bool frame_allows(const struct model_frame *frame, unsigned kind, uint32_t task)
     case TRACE_REGISTER_BEGIN:
         return kind == TRACE_SYSCALL_BEGIN;
     case TRACE_WAKE_BEGIN:
-        return kind == TRACE_SYSCALL_BEGIN || kind == TRACE_UNPARK || (kind == TRACE_QUEUE_PUSH && task == frame->task);
+        return kind == TRACE_SYSCALL_BEGIN || kind == TRACE_UNPARK ||
+               (kind == TRACE_QUEUE_PUSH && ev->task == frame->task) || moves_a_task(m, ev);
     case TRACE_TURN_BEGIN:
         return kind != TRACE_TASK_POLL_BEGIN && kind != TRACE_TURN_BEGIN && kind != TRACE_PARK_BEGIN &&
-               kind != TRACE_QUEUE_POP;
+               (kind != TRACE_QUEUE_POP || moves_a_task(m, ev));
     case TRACE_TASK_POLL_BEGIN:
     case TRACE_FUTURE_POLL_BEGIN:
-        return kind != TRACE_TASK_POLL_BEGIN && kind != TRACE_PARK_BEGIN && kind != TRACE_QUEUE_POP;
+        return kind != TRACE_TASK_POLL_BEGIN && kind != TRACE_PARK_BEGIN &&
+               (kind != TRACE_QUEUE_POP || moves_a_task(m, ev));
     default:
         return true;
     }
@@ -184,10 +202,43 @@ static void add_runtime(struct model *m, const struct event *ev)
     m->threads[ev->thread].runtime = m->runtime_count - 1;
 }
 
-/* Ends the thread's newest runtime; the one before it, if that goes on, is the thread's again. */
+/* A worker belongs to the runtime that starts it. */
+static void add_thread(struct model *m, const struct event *ev)
+{
+    struct model_thread *thread = &m->threads[ev->thread];
+    const struct model_runtime *runtime = ev->worker ? model_runtime_of(m, ev->thread) : NULL;
+
+    thread->introduced = true;
+    if (runtime)
+        thread->runtime = (uint32_t)(runtime - m->runtimes);
+}
+
+static bool runtime_has_tasks(const struct model *m, const struct model_runtime *runtime)
+{
+    for (uint32_t i = 0; i < m->task_count; i++)
+        if (m->tasks[i].ended == NO_EVENT && m->tasks[i].runtime == (uint32_t)(runtime - m->runtimes))
+            return true;
+    return false;
+}
+
+/* The one that a RUNTIME_END means: the thread's newest, or else an older one of its that has no tasks left. */
+static struct model_runtime *ending_runtime(const struct model *m, uint32_t thread)
+{
+    struct model_runtime *newest = model_runtime_of(m, thread);
+
+    for (uint32_t i = m->runtime_count; newest && i-- > 0;) {
+        struct model_runtime *runtime = &m->runtimes[i];
+
+        if (runtime->thread == thread && runtime->ended == NO_EVENT && !runtime_has_tasks(m, runtime))
+            return runtime;
+    }
+    return newest;
+}
+
+/* Ends one of the thread's runtimes; the newest that goes on, if any, is then the thread's. */
 static void end_runtime(struct model *m, const struct event *ev)
 {
-    struct model_runtime *runtime = model_runtime_of(m, ev->thread);
+    struct model_runtime *runtime = ending_runtime(m, ev->thread);
     struct model_thread *thread = &m->threads[ev->thread];
 
     if (!runtime)
@@ -262,7 +313,7 @@ static void frames_end_unseen(struct model *m, const struct event *ev)
 {
     struct model_thread *thread = &m->threads[ev->thread];
 
-    while (thread->depth > 0 && !frame_allows(&thread->frames[thread->depth - 1], ev->kind, ev->task))
+    while (thread->depth > 0 && !model_allows(m, &thread->frames[thread->depth - 1], ev))
         frame_end(m, thread);
 }
 
@@ -351,6 +402,12 @@ static void wake_asks_for_poll(struct model *m, struct model_task *task)
     task->last_woken = m->at;
 }
 
+/* Where workers steal, a task that is RUNNING between two polls is to be polled again by whoever holds it. */
+static bool task_is_held(const struct model *m, const struct model_task *task, const struct event *ev)
+{
+    return (states_after(ev->a) & TRACE_STATE_RUNNING) && (model_task_features(m, task) & TRACE_HAS_STEALING);
+}
+
 /* What the event means for where the task is queued. */
 static void step_queued(struct model *m, struct model_task *task, const struct event *ev)
 {
@@ -364,6 +421,8 @@ static void step_queued(struct model *m, struct model_task *task, const struct e
     case TRACE_QUEUE_POP:
         leave_queue(m, task);
         task->held_by = ev->thread;
+        if (ev->worker && m->threads[ev->thread].runtime != MAP_NONE)
+            task->runtime = m->threads[ev->thread].runtime; /* only now it is certain which it was spawned in */
         break;
     case TRACE_QUEUE_STEAL:
         enter_queue(m, task, (uint32_t)ev->b);
@@ -391,7 +450,7 @@ static void step_wakers(struct model *m, struct model_task *task, const struct e
         task->wakes_begun -= task->wakes_begun > 0;
         if (ev->b)
             lose_waker(task);
-        if (states_after(ev->a) & TRACE_STATE_QUEUED)
+        if ((states_after(ev->a) & TRACE_STATE_QUEUED) || task_is_held(m, task, ev))
             wake_asks_for_poll(m, task);
         break;
     }
@@ -414,6 +473,10 @@ static void step_life(struct model *m, struct model_task *task, const struct eve
             end_task(m, task, true);
         else
             task->last_pending = m->at;
+        if (!ev->b && task_is_held(m, task, ev)) {
+            task->held_by = ev->thread;
+            wake_asks_for_poll(m, task);
+        }
         break;
     case TRACE_TASK_CANCELLED:
         leave_queue(m, task);
@@ -433,8 +496,10 @@ static void step_life(struct model *m, struct model_task *task, const struct eve
 static void step_task(struct model *m, struct model_task *task, const struct event *ev)
 {
     task->last_event = m->at;
-    if (event_has_states(ev))
+    if (event_has_states(ev)) {
         task->state = states_after(ev->a);
+        task->moved = true;
+    }
     step_life(m, task, ev);
     step_queued(m, task, ev);
     step_wakers(m, task, ev);
@@ -458,12 +523,15 @@ static void step_future(struct model *m, const struct event *ev)
 
 static void step_queue(struct model *m, const struct event *ev)
 {
-    const struct model_thread *thread = &m->threads[ev->thread];
+    struct model_thread *thread = &m->threads[ev->thread];
+    struct model_frame *frame = thread->depth > 0 ? &thread->frames[thread->depth - 1] : NULL;
 
-    if (ev->kind == TRACE_QUEUE_PUSH && thread->depth > 0)
-        thread->frames[thread->depth - 1].pushed = m->at;
-    queue_get(m, ev->a)->length = ev->b;
+    if (ev->kind == TRACE_QUEUE_PUSH && frame && (frame->kind != TRACE_WAKE_BEGIN || frame->task == ev->task))
+        frame->pushed = m->at;
+    if (!(model_features(m, ev->thread) & TRACE_HAS_STEALING))
+        queue_get(m, ev->a)->length = ev->b;
     if (ev->kind == TRACE_QUEUE_POP) {
+        thread->takes = true;
         queue_get(m, ev->a)->popped_by = ev->thread;
         queue_get(m, ev->a)->runtime = thread->runtime;
     }
@@ -531,7 +599,7 @@ static void step_thread(struct model *m, struct model_thread *thread, const stru
     thread->last_event = m->at;
     switch (ev->kind) {
     case TRACE_THREAD:
-        thread->introduced = true;
+        add_thread(m, ev);
         break;
     case TRACE_UNPARK:
         m->last_unpark = m->at;

@@ -29,6 +29,7 @@ struct model_task {
     bool ready, cancelled; /* how it ended */
     bool joined;
     bool woken; /* something asks for another poll */
+    bool moved; /* its state word has changed since it was spawned */
     uint32_t polls;
     uint16_t polled_by; /* the thread that polls it, or 0 */
     uint16_t held_by;   /* the thread that took it out of a queue and has not yet polled or queued it, or 0 */
@@ -79,6 +80,7 @@ struct model_thread {
     uint32_t runtime; /* the one it works for, or MAP_NONE */
     struct model_frame *frames;
     size_t depth;
+    bool takes;        /* it has looked into a queue for a task to run */
     size_t last_event; /* or NO_EVENT */
     uint32_t guards;   /* locks that it holds */
     size_t last_guard; /* where it took the last one */
@@ -166,11 +168,12 @@ const struct model_frame *model_inside(const struct model *m, uint32_t thread, e
 /* The task that an event is about: its own number, or for what a poll does, the task that its thread polls. 0: none. */
 uint32_t model_task_of(const struct model *m, const struct event *ev);
 
-/* What the runtime that the thread belongs to promises: enum trace_feature. 0 where there is no runtime. */
+/* What the runtime that the thread belongs to, or the task's own, promises: enum trace_feature. 0: no runtime. */
 uint64_t model_features(const struct model *m, uint32_t thread);
+uint64_t model_task_features(const struct model *m, const struct model_task *task);
 
-/* Whether a thread can do such a thing in the middle of another, begun before. */
-bool frame_allows(const struct model_frame *frame, unsigned kind, uint32_t task);
+/* Whether the event's thread can do such a thing in the middle of that one, begun before. */
+bool model_allows(const struct model *m, const struct model_frame *frame, const struct event *ev);
 
 /* The kind that ends what this one begins, or 0; and the other way round. */
 unsigned kind_end_of(unsigned begin);

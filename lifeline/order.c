@@ -94,18 +94,36 @@ struct author { /* what a thread recorded last, as index + 1; 0: nothing */
     size_t last;
     size_t before_push;
     uint32_t pushed; /* the task whose push is the last record but for what queueing brings with it, or 0 */
+    uint32_t popped; /* the task that it took from a queue last: to push that one is only to move it */
 };
+
+/* What may come between the push that belongs to a transition and the record of that transition: the wake of a sleeper,
+ * and other tasks that make room. */
+static bool comes_with_a_push(const struct event *ev)
+{
+    switch (ev->kind) {
+    case TRACE_UNPARK:
+    case TRACE_SYSCALL_BEGIN:
+    case TRACE_SYSCALL_END:
+    case TRACE_QUEUE_PUSH:
+    case TRACE_QUEUE_POP:
+    case TRACE_QUEUE_STEAL:
+        return true;
+    default:
+        return false;
+    }
+}
 
 static void author_records(struct author *author, const struct event *ev, size_t index)
 {
-    bool belongs_to_push = ev->kind == TRACE_UNPARK || ev->kind == TRACE_SYSCALL_BEGIN || ev->kind == TRACE_SYSCALL_END;
-
-    if (ev->kind == TRACE_QUEUE_PUSH) {
+    if (ev->kind == TRACE_QUEUE_PUSH && ev->task != author->popped) {
         author->pushed = ev->task;
         author->before_push = author->last;
-    } else if (!belongs_to_push) {
+    } else if (!comes_with_a_push(ev)) {
         author->pushed = 0;
     }
+    if (ev->kind == TRACE_QUEUE_POP)
+        author->popped = ev->task;
     author->last = index + 1;
 }
 

@@ -262,11 +262,14 @@ static int read_chunks(struct reader *r)
 static void collect_names(struct recording *rec)
 {
     rec->thread_names = memory_array((size_t)rec->threads + 1, sizeof *rec->thread_names);
+    rec->thread_workers = memory_array((size_t)rec->threads + 1, sizeof *rec->thread_workers);
     for (uint32_t i = 0; i <= rec->threads; i++)
         rec->thread_names[i] = "";
     for (size_t i = 0; i < rec->count; i++) {
         const struct event *ev = &rec->events[i];
 
+        if (ev->worker)
+            rec->thread_workers[ev->thread] = ev->worker;
         if (ev->kind == TRACE_THREAD)
             rec->thread_names[ev->thread] = event_place(rec, ev)->label;
         else if (ev->kind == TRACE_TASK_SPAWN)
@@ -345,6 +348,7 @@ void recording_close(struct recording *rec)
     free(rec->strings);
     free(rec->events);
     free(rec->thread_names);
+    free(rec->thread_workers);
     map_free(&rec->task_types);
     map_free(&rec->future_types);
     *rec = (struct recording){0};

@@ -44,6 +44,7 @@ struct recording {
     uint32_t tasks;   /* highest task number: any 32-bit number, as the file says it */
     uint32_t workers; /* highest worker number */
     const char **thread_names; /* [threads + 1]; "" for a thread without one */
+    uint16_t *thread_workers;  /* [threads + 1]: which worker the thread is, or 0 */
     struct map task_types;     /* task -> site of its future's type; see task_type */
     struct map future_types;
     char *strings;

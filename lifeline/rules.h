@@ -72,9 +72,6 @@ bool complain(struct check *c, size_t event, uint32_t task, const char *format, 
 /* After each event, whatever the rules said: keeps the debts. */
 void rules_follow(struct check *c, const struct event *ev, const struct model_task *task);
 
-/* What the task's runtime promises: enum trace_feature. */
-uint64_t task_features(const struct check *c, const struct model_task *task);
-
 #define RULE(name) bool name(struct check *c, const struct event *ev, struct model_task *task)
 RULE(rule_thread);
 RULE(rule_format);

@@ -1,10 +1,16 @@
-/* Rules about one task: its life, its polls, its state word, its wakers. */
+/* Rules about one task: its life, its polls, its wakers. That about its state word: rules_states.c. */
 #include "describe.h"
 #include "rules.h"
 
 static size_t now(const struct check *c)
 {
     return c->m.at;
+}
+
+/* Where workers steal, RUNNING says that a worker holds the task, whether it polls it or has it in its queue. */
+static bool has_held_tasks(const struct check *c, const struct model_task *task)
+{
+    return model_task_features(&c->m, task) & TRACE_HAS_STEALING;
 }
 
 RULE(rule_spawned)
@@ -87,6 +93,16 @@ static bool belongs_to_push(const struct event *ev)
            ev->kind == TRACE_NOTE;
 }
 
+/* Where workers steal, a worker may hold on to a task after its poll, but only if somebody asks for the next one. */
+static bool holds_on_without_wake(const struct check *c, const struct event *ev, const struct model_task *task)
+{
+    bool was_asked = (states_before(ev->a) & (TRACE_STATE_QUEUED | TRACE_STATE_ABORTED)) || task->woken ||
+                     task->wakes_begun > 0;
+
+    return ev->kind == TRACE_TASK_POLL_END && !ev->b && (states_after(ev->a) & TRACE_STATE_RUNNING) &&
+           has_held_tasks(c, task) && !was_asked;
+}
+
 RULE(rule_poll_without_wake)
 {
     const struct debt *debt = &c->debts[ev->thread];
@@ -94,8 +110,11 @@ RULE(rule_poll_without_wake)
 
     if (debt->pushed && !is_reason && !belongs_to_push(ev))
         return complain(c, debt->pushed_at, debt->pushed, "task %u is queued, but nobody woke it", debt->pushed);
+    if (task && holds_on_without_wake(c, ev, task))
+        return complain(c, now(c), task->number, "task %u is to be polled again, but nobody woke it during this poll",
+                        task->number);
     return ev->kind == TRACE_TASK_POLL_BEGIN && task && !task->woken && task->wakes_begun == 0 &&
-           (task_features(c, task) & TRACE_HAS_WAKES) &&
+           (model_task_features(&c->m, task) & TRACE_HAS_WAKES) &&
            complain(c, now(c), task->number, "task %u is polled, but nobody woke it since its last poll", task->number);
 }
 
@@ -125,33 +144,58 @@ static bool must_queue(const struct event *ev)
     unsigned before = states_before(ev->a), after = states_after(ev->a);
 
     if (ev->kind == TRACE_TASK_POLL_END)
-        return (after & TRACE_STATE_QUEUED) && !(after & TRACE_STATE_DONE);
+        return (after & (TRACE_STATE_QUEUED | TRACE_STATE_RUNNING)) && !(after & TRACE_STATE_DONE);
     return (ev->kind == TRACE_WAKE_END || ev->kind == TRACE_TASK_ABORT) && (after & TRACE_STATE_QUEUED) &&
            !(before & not_idle);
 }
 
-/* Between a spawn and its push the join handle is made, which is a future. */
-static bool leaves_debt(const struct event *ev)
+/* Between a spawn and its push the join handle is made, which is a future. Where workers steal, other tasks may be moved
+ * to make room. */
+static bool leaves_debt(const struct check *c, const struct event *ev)
 {
+    bool moves = ev->kind == TRACE_QUEUE_PUSH || ev->kind == TRACE_QUEUE_POP || ev->kind == TRACE_QUEUE_STEAL;
+
+    if (moves && (model_features(&c->m, ev->thread) & TRACE_HAS_STEALING))
+        return ev->task != 0 && ev->task != c->debts[ev->thread].owes;
     return ev->kind == TRACE_NOTE || ev->kind == TRACE_FUTURE_NEW;
+}
+
+/* Whoever is to queue a task does so, or, holding it, finds that it was aborted. */
+static bool pays_debt(const struct event *ev, const struct debt *debt)
+{
+    return (ev->kind == TRACE_QUEUE_PUSH || ev->kind == TRACE_TASK_CANCELLED) && ev->task == debt->owes;
+}
+
+/* A task that wakes itself need not mark its word: the worker that polls it holds it. */
+static bool wakes_itself(const struct check *c, const struct event *ev, const struct model_task *task)
+{
+    return has_held_tasks(c, task) && task->polled_by == ev->thread && (states_after(ev->a) & TRACE_STATE_RUNNING);
+}
+
+/* The poll ends in a state that nobody polls the task in, although something asked for that. */
+static bool forgets_a_wake(const struct check *c, const struct event *ev, const struct model_task *task)
+{
+    unsigned before = states_before(ev->a), after = states_after(ev->a);
+    bool was_asked = (before & TRACE_STATE_QUEUED) || (has_held_tasks(c, task) && task->woken);
+
+    return ev->kind == TRACE_TASK_POLL_END && !ev->b && was_asked &&
+           !(after & (TRACE_STATE_QUEUED | TRACE_STATE_RUNNING));
 }
 
 RULE(rule_lost_wake)
 {
     const struct debt *debt = &c->debts[ev->thread];
-    unsigned before = states_before(ev->a), after = states_after(ev->a);
-    bool pays = ev->kind == TRACE_QUEUE_PUSH && ev->task == debt->owes;
+    unsigned after = states_after(ev->a);
 
-    if (debt->owes && !pays && !leaves_debt(ev))
+    if (debt->owes && !pays_debt(ev, debt) && !leaves_debt(c, ev))
         return complain(c, debt->owes_since, debt->owes, "task %u is to be polled again, but nobody puts it in a queue",
                         debt->owes);
     if (!task)
         return false;
-    if (ev->kind == TRACE_WAKE_END && !(after & (TRACE_STATE_QUEUED | TRACE_STATE_DONE)))
+    if (ev->kind == TRACE_WAKE_END && !(after & (TRACE_STATE_QUEUED | TRACE_STATE_DONE)) && !wakes_itself(c, ev, task))
         return complain(c, now(c), task->number, "the wake of task %u left no mark: it will not be polled for it",
                         task->number);
-    return ev->kind == TRACE_TASK_POLL_END && !ev->b && (before & TRACE_STATE_QUEUED) &&
-           !(after & TRACE_STATE_QUEUED) &&
+    return forgets_a_wake(c, ev, task) &&
            complain(c, now(c), task->number, "task %u was woken during this poll, and the poll's end forgets it",
                     task->number);
 }
@@ -163,7 +207,7 @@ void rules_follow(struct check *c, const struct event *ev, const struct model_ta
                        !push_is_explained(c, ev, task);
     bool unpaid = ev->kind == TRACE_TASK_SPAWN || (task && must_queue(ev) && !pushed_since(c, ev, task));
 
-    if (!leaves_debt(ev))
+    if (!leaves_debt(c, ev))
         debt->owes = 0;
     if (!belongs_to_push(ev))
         debt->pushed = 0;
@@ -179,62 +223,14 @@ void rules_follow(struct check *c, const struct event *ev, const struct model_ta
 
 RULE(rule_pending_without_waker)
 {
-    if (!task || ev->b || !(task_features(c, task) & TRACE_HAS_WAKES))
+    if (!task || ev->b || !(model_task_features(&c->m, task) & TRACE_HAS_WAKES))
         return false;
-    return task->wakers == 0 && task->wakes_begun == 0 && !(states_after(ev->a) & TRACE_STATE_QUEUED) &&
+    return task->wakers == 0 && task->wakes_begun == 0 &&
+           !(states_after(ev->a) & (TRACE_STATE_QUEUED | TRACE_STATE_RUNNING)) &&
            complain(c, now(c), task->number,
                     "task %u can never be woken again: its poll returned Pending, but no waker "
                     "of it is left anywhere",
                     task->number);
-}
-
-/* The shape of each transition: which bits it may change. */
-static bool states_fit(const struct event *ev, bool has_wakes)
-{
-    unsigned before = states_before(ev->a), after = states_after(ev->a);
-
-    switch (ev->kind) {
-    case TRACE_TASK_POLL_BEGIN:
-        return before == TRACE_STATE_QUEUED && after == TRACE_STATE_RUNNING;
-    case TRACE_TASK_POLL_END:
-        if (!(before & TRACE_STATE_RUNNING) || (before & TRACE_STATE_DONE) || ev->b > 1)
-            return false;
-        if (ev->b)
-            return after == ((before & ~(unsigned)TRACE_STATE_RUNNING) | TRACE_STATE_DONE);
-        return has_wakes ? after == (before & ~(unsigned)TRACE_STATE_RUNNING) : after == TRACE_STATE_QUEUED;
-    case TRACE_TASK_ABORT:
-        return (after & ~(unsigned)TRACE_STATE_QUEUED) ==
-                   ((before & ~(unsigned)TRACE_STATE_QUEUED) | TRACE_STATE_ABORTED) &&
-               ((after & TRACE_STATE_QUEUED) || (before & TRACE_STATE_DONE));
-    case TRACE_TASK_CANCELLED:
-        return (before & TRACE_STATE_QUEUED) && !(before & (TRACE_STATE_RUNNING | TRACE_STATE_DONE)) &&
-               (!has_wakes || (before & TRACE_STATE_ABORTED)) &&
-               after == ((before & TRACE_STATE_ABORTED) | TRACE_STATE_DONE);
-    default: /* TRACE_WAKE_END */
-        return (after | TRACE_STATE_QUEUED) == (before | TRACE_STATE_QUEUED) && after >= before;
-    }
-}
-
-/* An abort has no begin: a thread that was killed in the middle of one has left no trace of it. */
-static bool abort_is_missing(const struct check *c, const struct event *ev, const struct model_task *task)
-{
-    return !c->complete && (states_before(ev->a) & ~task->state & TRACE_STATE_ABORTED);
-}
-
-RULE(rule_states)
-{
-    char is[64], said[64];
-
-    if (!task)
-        return false;
-    if (states_before(ev->a) != task->state && !abort_is_missing(c, ev, task))
-        return complain(c, now(c), task->number, "task %u is %s, but this event says that it was %s", task->number,
-                        describe_state(task->state, is, sizeof is),
-                        describe_state(states_before(ev->a), said, sizeof said));
-    return !states_fit(ev, task_features(c, task) & TRACE_HAS_WAKES) &&
-           complain(c, now(c), task->number, "task %u may not go from %s to %s here", task->number,
-                    describe_state(states_before(ev->a), is, sizeof is),
-                    describe_state(states_after(ev->a), said, sizeof said));
 }
 
 RULE(rule_wakers)

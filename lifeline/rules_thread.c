@@ -77,7 +77,7 @@ RULE(rule_nesting)
                             frame_name(kind_begin_of(ev->kind)), frame_name(top->kind), top->event + 1);
         return complain(c, now(c), about, "%s ends that never began", frame_name(kind_begin_of(ev->kind)));
     }
-    return top && !frame_allows(top, ev->kind, ev->task) &&
+    return top && !model_allows(&c->m, top, ev) &&
            complain(c, now(c), about, "this happens in the middle of %s, which began in event #%zu and has not ended",
                     frame_name(top->kind), top->event + 1);
 }

@@ -125,15 +125,26 @@ static void poll_ends(struct count *c, const struct event *ev, struct tally_task
         remark(c, REMARK_GUARD, ev, c->m.threads[ev->thread].last_guard);
 }
 
+/* A wake that changes the state is not coalesced. Nor is the first by which a task that a worker holds wakes itself. */
 static void woken(struct count *c, const struct event *ev, struct tally_task *task)
 {
     const struct model_frame *poll = model_inside(&c->m, ev->thread, TRACE_TASK_POLL_BEGIN);
+    bool by_itself = poll && poll->task == ev->task;
+    bool holds = by_itself && states_after(ev->a) == TRACE_STATE_RUNNING && !model_task(&c->m, ev->task)->woken;
 
     c->tally->threads[ev->thread].wakes++;
-    if (states_before(ev->a) == states_after(ev->a))
+    if (states_before(ev->a) == states_after(ev->a) && !holds)
         return;
     task->wakes++;
-    task->self_wakes += poll && poll->task == ev->task;
+    task->self_wakes += by_itself;
+}
+
+/* A worker may also move a task out of a queue of its own, to make room. */
+static bool is_theft(const struct count *c, const struct event *ev)
+{
+    const struct model_queue *from = model_queue(&c->m, ev->a);
+
+    return !from || from->popped_by != ev->thread;
 }
 
 static void count_task(struct count *c, const struct event *ev, struct tally_task *task)
@@ -153,7 +164,7 @@ static void count_task(struct count *c, const struct event *ev, struct tally_tas
         woken(c, ev, task);
         break;
     case TRACE_QUEUE_STEAL:
-        c->tally->threads[ev->thread].steals++;
+        c->tally->threads[ev->thread].steals += is_theft(c, ev);
         break;
     }
 }

@@ -27,13 +27,13 @@
     X(23, TASK_ABORT, "task_abort", "the task was told to stop; a: STATES")                                            \
     X(24, TASK_CANCELLED, "task_cancelled", "an aborted task ends without a further poll; a: STATES")                  \
     X(25, TASK_FREE, "task_free", "nothing refers to the task any more: its memory is given back")                     \
-    X(26, BLOCK_ON_BEGIN, "block_on_begin", "a thread runs the executor until this future is done; b: future")         \
+    X(26, BLOCK_ON_BEGIN, "block_on_begin", "the thread goes no further until this future is done; b: future")         \
     X(27, BLOCK_ON_END, "block_on_end", "that future is done: block_on returns to the caller; b: future")              \
     X(28, JOIN, "join", "the joining side took the task's output")                                                     \
     /* run queues: a is the queue's number, b its length after */                                                      \
     X(30, QUEUE_PUSH, "queue_push", "the task is about to be queued; a: queue, b: length with it")                     \
     X(31, QUEUE_POP, "queue_pop", "the task was taken (0: the queue is empty); a: queue, b: length left")              \
-    X(32, QUEUE_STEAL, "queue_steal", "the task was moved by a thief; a: from queue, b: to queue")                     \
+    X(32, QUEUE_STEAL, "queue_steal", "the task was moved, by a thief for instance; a: from queue, b: to queue")       \
     /* an executor's run */                                                                                            \
     X(35, RUN_BEGIN, "run_begin", "a thread runs the executor until no task is left; b: 1 if they are to be dropped")  \
     X(36, RUN_END, "run_end", "and returns: none is left")                                                             \
@@ -45,9 +45,9 @@
     X(44, WAIT, "wait", "a waker of the task was left with a source; a: enum trace_source, b: its number")             \
     X(45, WAIT_END, "wait_end", "the source let go of that waker (task: means nothing); a, b: as in its WAIT")         \
     /* sleeping threads */                                                                                             \
-    X(50, PARK_BEGIN, "park_begin", "the executor has nothing to do and goes to sleep")                                \
-    X(51, PARK_END, "park_end", "the executor is awake again")                                                         \
-    X(52, UNPARK, "unpark", "somebody wakes the sleeping executor")                                                    \
+    X(50, PARK_BEGIN, "park_begin", "the thread has nothing to do and goes to sleep")                                  \
+    X(51, PARK_END, "park_end", "the thread is awake again")                                                           \
+    X(52, UNPARK, "unpark", "somebody wakes a sleeping thread")                                                        \
     /* the reactor */                                                                                                  \
     X(60, REGISTER_BEGIN, "register_begin", "the reactor is to watch (more of) a descriptor; a: fd, b: registration")  \
     X(61, REGISTER_END, "register_end", "a: fd, b: 0 or -errno")                                                       \
@@ -82,7 +82,7 @@ enum trace_feature {
 /* The bits of a task's state word that STATES carries. Stages 01 and 02 use only QUEUED, RUNNING and DONE. */
 enum trace_state {
     TRACE_STATE_QUEUED = 1,  /* in a run queue, or about to be put there */
-    TRACE_STATE_RUNNING = 2, /* being polled */
+    TRACE_STATE_RUNNING = 2, /* being polled; where workers steal: held by a worker */
     TRACE_STATE_DONE = 4,    /* it will never be polled again */
     TRACE_STATE_ABORTED = 8, /* it is to be dropped instead of polled */
 };

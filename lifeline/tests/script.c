@@ -36,6 +36,7 @@ void script_add(struct script *s, enum trace_kind kind, uint32_t task, uint32_t 
         .site = (uint16_t)(TYPES + 1 + s->lines),
         .thread = s->thread,
         .kind = kind,
+        .worker = s->worker,
     };
     s->count++;
     s->lines++;

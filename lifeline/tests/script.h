@@ -18,6 +18,7 @@ struct script {
     size_t lines;    /* that events were given so far */
     uint64_t time;   /* of the last event, in ns */
     uint16_t thread; /* that the next event is on */
+    uint16_t worker; /* and which worker it is; 0: none */
     bool killed;     /* the recording has no orderly end */
     uint64_t dropped;
     uint64_t start_ns; /* CLOCK_MONOTONIC when it began */

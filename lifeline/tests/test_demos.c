@@ -105,6 +105,7 @@ static void script_from(struct script *s, const struct recording *rec)
         const struct event *ev = &rec->events[i];
 
         s->thread = ev->thread;
+        s->worker = ev->worker;
         script_add(s, ev->kind, ev->task, ev->a, ev->b);
         s->records[i].ticks = ev->time;
     }

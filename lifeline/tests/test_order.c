@@ -142,6 +142,57 @@ static void one_late_record_among_hundreds(void **state)
     judged_free(&j);
 }
 
+/* ---- the other kind of state word: a worker holds the task, polled or not */
+
+/* As start(), but the runtime's workers steal, and the task is polled for the second time, held, and has a waker. */
+static void start_held(void)
+{
+    start();
+    for (size_t i = 0; i < s.count; i++) {
+        if (s.records[i].kind == TRACE_RUNTIME)
+            s.records[i].b = TRACE_HAS_WAKES | TRACE_HAS_WORKERS | TRACE_HAS_STEALING;
+        if (s.records[i].kind == TRACE_TASK_POLL_BEGIN)
+            s.records[i].a = STATES(R, R);
+    }
+}
+
+/* A wake of the held task is recorded after the poll that has used its mark up. */
+static void wake_of_a_held_task_is_recorded_after_its_poll(void **state)
+{
+    (void)state;
+    start_held();
+    at(20, 2, TRACE_WAKE_BEGIN, 1, 0, 1); /* 111 */
+    at(21, 1, TRACE_WAKE_BEGIN, 1, 0, 0);
+    at(22, 1, TRACE_WAKE_END, 1, STATES(R | Q, R | Q), 0);
+    at(23, 1, TRACE_TASK_POLL_END, 1, STATES(R | Q, R | Q), 0);
+    at(24, 1, TRACE_QUEUE_PUSH, 1, 1, 1);
+    at(25, 1, TRACE_QUEUE_POP, 1, 1, 0);
+    at(26, 1, TRACE_TASK_POLL_BEGIN, 1, STATES(R | Q, R), 2);
+    at(27, 2, TRACE_WAKE_END, 1, STATES(R, R | Q), 1); /* 118 */
+    ASSERT_ORDER(111, 112, 118, 113, 114, 115, 116, 117);
+}
+
+/* A thief has taken and polled the task, and its poll has ended, before the wake is recorded that queued it; in between
+ * the waker's thread has moved another task out of its way. */
+static void wake_is_recorded_after_a_thief_has_polled(void **state)
+{
+    (void)state;
+    start_held();
+    at(12, 1, TRACE_FUTURE_NEW, 0, 3, 7);
+    at(13, 1, TRACE_TASK_SPAWN, 2, 3, 7);
+    at(14, 1, TRACE_QUEUE_PUSH, 2, 2, 1);
+    at(20, 1, TRACE_TASK_POLL_END, 1, STATES(R, 0), 0); /* 114 */
+    at(21, 2, TRACE_WAKE_BEGIN, 1, 0, 1);
+    at(22, 2, TRACE_QUEUE_PUSH, 1, 2, 1);
+    at(23, 3, TRACE_QUEUE_POP, 1, 2, 1);
+    at(24, 3, TRACE_TASK_POLL_BEGIN, 1, STATES(Q, R), 2); /* 118 */
+    at(25, 2, TRACE_QUEUE_POP, 2, 2, 0);
+    at(26, 2, TRACE_QUEUE_PUSH, 2, 3, 1);
+    at(27, 3, TRACE_TASK_POLL_END, 1, STATES(R, 0), 0); /* 121 */
+    at(28, 2, TRACE_WAKE_END, 1, STATES(0, Q), 1);      /* 122 */
+    ASSERT_ORDER(111, 112, 113, 114, 115, 116, 117, 122, 118, 119, 120, 121);
+}
+
 /* No order mends it: then it stays as the clocks have it, and check says what is wrong. */
 static void broken_chain_stays_in_clock_order(void **state)
 {
@@ -180,6 +231,8 @@ int main(void)
         cmocka_unit_test(coalesced_wake_is_recorded_after_the_poll),
         cmocka_unit_test(second_wake_overtakes_the_push_of_the_first),
         cmocka_unit_test(one_late_record_among_hundreds),
+        cmocka_unit_test(wake_of_a_held_task_is_recorded_after_its_poll),
+        cmocka_unit_test(wake_is_recorded_after_a_thief_has_polled),
         cmocka_unit_test(broken_chain_stays_in_clock_order),
         cmocka_unit_test(runs_of_one_thread_overlap),
     };
