@@ -146,12 +146,15 @@ static void survey_future_columns(struct survey *s)
         s->future_actors = survey_columns(s);
 }
 
-/* Futures of one type that are drawn in one column have this key in common; 0: inside a task, or without a column. */
+/* Futures of one type that are drawn in one column, their own or their task's, have this key in common; 0: no column. */
 static uint64_t future_key(const struct survey *s, uint64_t number)
 {
+    const struct survey_future *f = survey_future(s, number);
     uint64_t column = survey_future_column(s, number);
 
-    return column ? column << 16 | s->futures[number].type : 0;
+    if (f && f->task)
+        return (uint64_t)1 << 63 | (uint64_t)f->task << 16 | f->type;
+    return column ? column << 16 | f->type : 0;
 }
 
 /* Finds out which of them are alive at the same time. One that is ready is over before it is dropped. */

@@ -29,7 +29,7 @@ struct survey {
     bool *turns;                /* [threads + 1]: the thread runs a reactor */
     bool *runs, *forwards;      /* [SURVEY_QUEUES]: what is popped there is polled; is only moved to another queue */
     struct map helpers;         /* number of a TRACE_SOURCE_THREAD -> the thread that let go of its waker */
-    struct map alike;           /* futures polled by hand that their type does not tell apart */
+    struct map alike;           /* futures that their type does not tell apart */
     bool *is_eventfd;           /* [SURVEY_MAX_FD] */
     size_t *next;               /* [count]: the same thread's next event, or NO_EVENT */
     size_t *ahead; /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
@@ -49,7 +49,7 @@ struct survey_future *survey_future(const struct survey *s, uint64_t number);
 /* The future in whose column this one is drawn: itself, or the one around it; 0 if it has no column. */
 uint64_t survey_future_column(const struct survey *s, uint64_t number);
 
-/* Whether a future polled by hand is not told by its type from others in its column: they were alive together. */
+/* Whether a future is not told by its type from others in its column: they were alive together. */
 bool survey_future_alike(const struct survey *s, uint64_t number);
 
 /* The two CALL ARGS of a system call. */

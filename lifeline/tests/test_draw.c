@@ -358,6 +358,28 @@ static void children_of_one_type_are_numbered(void **state)
     diagram_done(&d, &rec);
 }
 
+static void children_of_one_type_in_a_task_are_numbered(void **state)
+{
+    (void)state;
+    begin_reader();
+    ADD(FUTURE_NEW, 0, 2, 2);
+    ADD(FUTURE_NEW, 0, 2, 3);
+    ADD(FUTURE_NEW, 0, 3, 4);
+    for (uint64_t child = 2; child <= 4; child++) {
+        ADD(FUTURE_POLL_BEGIN, 0, 0, child);
+        ADD(FUTURE_POLL_END, 0, 1, child);
+        ADD(FUTURE_DROP, 0, child == 4 ? 3 : 2, child);
+    }
+    end_reader();
+    struct recording rec;
+    struct diagram d;
+    struct words words;
+    diagram_of_script(&d, &rec);
+    assert_non_null(strstr(told(&d, &words), "Task 1 -> Task 1: new child 2\nTask 1 -> Task 1: new child 3\n"
+                                             "Task 1 -> Task 1: new sleeper\nTask 1 -> Task 1: poll child 2\n"));
+    diagram_done(&d, &rec);
+}
+
 static void begin_waiter(uint32_t source, uint64_t number)
 {
     begin_reader();
@@ -1189,6 +1211,7 @@ int main(void)
         cmocka_unit_test(a_killed_run_ends_where_it_was_killed),
         cmocka_unit_test(futures_polled_by_hand_have_columns_and_phases),
         cmocka_unit_test(children_of_one_type_are_numbered),
+        cmocka_unit_test(children_of_one_type_in_a_task_are_numbered),
         cmocka_unit_test(a_waker_is_taken_back),
         cmocka_unit_test(a_waker_may_be_used_after_a_lock_is_given_back),
         cmocka_unit_test(a_poll_is_titled_by_what_it_does),
