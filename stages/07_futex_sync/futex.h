@@ -1,9 +1,9 @@
 /* The futex call: a thread sleeps in the kernel while a word in memory holds a value.
  *
- * All that waits in this stage waits here. The word is ours: it is changed by atomic operations, without the kernel. The
- * kernel is asked only to put a thread to sleep, and to wake one. Between the look at the word and the sleep nothing can
- * be missed, as the kernel looks at the word once more under a lock that a wake takes too. A word and its sleepers
- * belong to one process (FUTEX_PRIVATE_FLAG).
+ * All that waits in this stage waits here. The word is ours: it is changed by atomic operations, without the kernel.
+ * The kernel is asked only to put a thread to sleep, and to wake one. Between the look at the word and the sleep
+ * nothing can be missed, as the kernel looks at the word once more under a lock that a wake takes too. A word and its
+ * sleepers belong to one process (FUTEX_PRIVATE_FLAG).
  *
  * A wait may end at any time and for no reason, so whoever waits does so in a loop around a look at the word.
  *

@@ -13,10 +13,10 @@
  *
  * Designs that were rejected (demos/three_mutexes.c runs them):
  *   Free and locked only, and a wake with every unlock. Right, but each unlock is a system call.
- *   Free and locked only, and a count of sleepers beside it, looked at after the unlock. By then another thread may have
- *   taken the mutex, given it back, and freed it: the look is into somebody else's memory. So what unlock has to know is
- *   in the word that it gives away, and comes back from the very exchange that gives it away; after that the address is
- *   no more than a number for futex_wake.
+ *   Free and locked only, and a count of sleepers beside it, looked at after the unlock. By then another thread may
+ *   have taken the mutex, given it back, and freed it: the look is into somebody else's memory. So what unlock has to
+ *   know is in the word that it gives away, and comes back from the very exchange that gives it away; after that the
+ *   address is no more than a number for futex_wake.
  *   Handing the mutex to the one who has waited longest. It is fair, but the mutex then stands still until that thread
  *   runs, which takes a thousand times as long as most sections. Here whoever comes first takes it, so a thread can in
  *   theory be passed over again and again.
@@ -28,16 +28,18 @@
 
 #include "futex.h"
 
-/* So often a thread looks again before it sleeps. A section is often shorter than the way into the kernel and back; but
- * where the holder does not run at all, each look is in vain. */
-enum { MUTEX_SPINS = 100 };
+#include <sched.h>
 
-static inline void cpu_relax(void)
+/* How often a thread looks again before it sleeps: so many times after pauses, then after yields. */
+enum { MUTEX_PAUSES = 3, MUTEX_LOOKS = 10 };
+
+static void cpu_pause(unsigned count)
 {
+    while (count-- > 0)
 #if defined __x86_64__
-    __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #elif defined __aarch64__
-    __asm__ volatile("isb");
+        __asm__ volatile("isb");
 #endif
 }
 
@@ -48,27 +50,32 @@ static bool mutex_take_waited(struct mutex *m)
     return atomic_exchange_explicit(&m->state, MUTEX_WAITED, memory_order_acquire) == MUTEX_FREE;
 }
 
-/* Waits a little for whoever holds it; true if it is the caller's now. Where others sleep already there is no point: the
- * mutex is wanted by more threads than can run. */
-static bool mutex_spin(struct mutex *m)
+/* Tries to take it a few times more, as `to`, with pauses between. Most sections are shorter than the way into the
+ * kernel and back, so this often saves both. Each look takes the word's cache line away from the holder, so the pauses
+ * grow; and where more threads want it than there are processors, the holder may wait for ours: hence the yields. */
+static bool mutex_take_soon(struct mutex *m, enum mutex_state to)
 {
-    for (int i = 0; i < MUTEX_SPINS; i++) {
-        uint32_t state = atomic_load_explicit(&m->state, memory_order_relaxed); /* a hint: mutex_take looks again */
-        if (state == MUTEX_WAITED)
-            return false;
-        if (state == MUTEX_FREE && mutex_take(m))
+    for (unsigned i = 1; i <= MUTEX_LOOKS; i++) {
+        if (i <= MUTEX_PAUSES)
+            cpu_pause(1u << i);
+        else
+            sched_yield();
+        /* Relaxed: a hint, and mutex_take looks again. */
+        if (atomic_load_explicit(&m->state, memory_order_relaxed) == MUTEX_FREE && mutex_take(m, to))
             return true;
-        cpu_relax();
     }
     return false;
 }
 
 void mutex_lock_slow(struct mutex *m, const struct site *at)
 {
-    if (mutex_spin(m))
+    if (mutex_take_soon(m, MUTEX_LOCKED))
         return;
-    while (!mutex_take_waited(m))
+    while (!mutex_take_waited(m)) {
         futex_wait(&m->state, MUTEX_WAITED, FUTEX_NO_DEADLINE, at);
+        if (mutex_take_soon(m, MUTEX_WAITED))
+            return;
+    }
 }
 
 void mutex_unlock_slow(struct mutex *m, enum mutex_state before, const struct site *at)
@@ -76,14 +83,4 @@ void mutex_unlock_slow(struct mutex *m, enum mutex_state before, const struct si
     if (before == MUTEX_FREE)
         misuse(at, "mutex_unlock of a mutex that is not locked");
     futex_wake(&m->state, 1, at);
-}
-
-/* Drawn by its first holder that is recorded, so that a mutex of a run which is not recorded costs nothing. */
-uint32_t mutex_number(struct mutex *m)
-{
-    static _Atomic uint32_t last;
-
-    if (m->number == 0)
-        m->number = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1; /* a count: no partner */
-    return m->number;
 }

@@ -8,6 +8,7 @@
 #ifndef MUTEX_H
 #define MUTEX_H
 
+#include "guard.h"
 #include "site.h"
 #include "trace.h"
 
@@ -16,8 +17,8 @@
 #include <stdint.h>
 
 struct mutex {
-    _Atomic uint32_t state; /* enum mutex_state */
-    uint32_t number;        /* in recordings; 0: none was drawn yet. Whoever holds the mutex reads and writes it */
+    _Atomic uint32_t state;  /* enum mutex_state */
+    _Atomic uint32_t number; /* guard_number */
 };
 
 /* The state word, on which waiters sleep.
@@ -39,33 +40,32 @@ enum mutex_state {
 static inline void mutex_init(struct mutex *m)
 {
     atomic_init(&m->state, MUTEX_FREE);
-    m->number = 0;
+    atomic_init(&m->number, 0);
 }
 
 /* Takes it, sleeping until that is possible. A thread that holds it already sleeps for ever. */
-#define mutex_lock(m)    mutex_lock_at(m, SITE(#m))
+#define mutex_lock(m) mutex_lock_at(m, SITE(#m))
 
 /* Takes it if it is free; says whether. */
 #define mutex_trylock(m) mutex_trylock_at(m, SITE(#m))
 
 /* Gives it back. Another thread may take it, and free the memory it lies in, before this has returned. Aborts with the
  * caller's line if it is not taken at all. */
-#define mutex_unlock(m)  mutex_unlock_at(m, SITE(#m))
+#define mutex_unlock(m) mutex_unlock_at(m, SITE(#m))
 
 /* --- how it is done --- */
 
 void mutex_lock_slow(struct mutex *m, const struct site *at);
 void mutex_unlock_slow(struct mutex *m, enum mutex_state before, const struct site *at);
-uint32_t mutex_number(struct mutex *m);
 
 /* MUTEX_FREE -> MUTEX_LOCKED; false if it is not free. */
-static inline bool mutex_take(struct mutex *m)
+static inline bool mutex_take(struct mutex *m, enum mutex_state to)
 {
     uint32_t expected = MUTEX_FREE;
 
     /* Acquire: pairs with mutex_give, so what was written under the mutex is seen. Relaxed if it fails: nothing is
      * read on the strength of it. */
-    return atomic_compare_exchange_strong_explicit(&m->state, &expected, MUTEX_LOCKED, memory_order_acquire,
+    return atomic_compare_exchange_strong_explicit(&m->state, &expected, to, memory_order_acquire,
                                                    memory_order_relaxed);
 }
 
@@ -78,22 +78,23 @@ static inline enum mutex_state mutex_give(struct mutex *m)
 
 static inline void mutex_lock_at(struct mutex *m, const struct site *at)
 {
-    if (!mutex_take(m))
+    if (!mutex_take(m, MUTEX_LOCKED))
         mutex_lock_slow(m, at);
-    TRACE_AT(GUARD_ACQUIRE, 0, 0, mutex_number(m), at);
+    TRACE_AT(GUARD_ACQUIRE, 0, 0, guard_number(&m->number), at);
 }
 
 static inline bool mutex_trylock_at(struct mutex *m, const struct site *at)
 {
-    bool taken = mutex_take(m);
+    bool taken = mutex_take(m, MUTEX_LOCKED);
     if (taken)
-        TRACE_AT(GUARD_ACQUIRE, 0, 0, mutex_number(m), at);
+        TRACE_AT(GUARD_ACQUIRE, 0, 0, guard_number(&m->number), at);
     return taken;
 }
 
 static inline void mutex_unlock_at(struct mutex *m, const struct site *at)
 {
-    TRACE_AT(GUARD_RELEASE, 0, 0, mutex_number(m), at); /* before it is so: then the next one's acquire comes later */
+    TRACE_AT(GUARD_RELEASE, 0, 0, guard_number(&m->number),
+             at); /* before it is so: then the next one's acquire comes later */
     enum mutex_state before = mutex_give(m);
     if (before != MUTEX_LOCKED)
         mutex_unlock_slow(m, before, at);
