@@ -1,0 +1,60 @@
+/* A semaphore with one permit: the protocol, and the race that it closes, are at the top of async_semaphore.c.
+ *
+ * What a mutex knows beyond that is who may release: nobody while it is free.
+ *
+ * Designs that were rejected:
+ *   A guard in the lock's future, whose drop unlocks. In C nobody drops it at the end of a block, so it would be one
+ *   call as well, and the future would have to live as long as the lock is held.
+ *   An owner, to answer a task that locks what it holds already. A lock may be taken in one task and given back in
+ *   another, and a task has no name that its futures know. lifeline shows who waits, and since when. */
+#include "async_mutex.h"
+
+void async_mutex_init(struct async_mutex *m)
+{
+    async_semaphore_init(&m->semaphore, 1);
+}
+
+static bool mutex_is_free(struct async_mutex *m)
+{
+    return async_semaphore_available(&m->semaphore) > 0;
+}
+
+void async_mutex_destroy_at(struct async_mutex *m, const struct site *at)
+{
+    async_semaphore_destroy_at(&m->semaphore, at);
+    if (!mutex_is_free(m))
+        misuse(at, "async mutex %u is destroyed while it is locked", m->semaphore.number);
+}
+
+bool async_mutex_trylock(struct async_mutex *m)
+{
+    return async_semaphore_try_acquire(&m->semaphore, 1);
+}
+
+void async_mutex_unlock_at(struct async_mutex *m, const struct site *at)
+{
+    if (mutex_is_free(m))
+        misuse(at, "async_mutex_unlock of a mutex that is not locked");
+    async_semaphore_release_at(&m->semaphore, 1, at);
+}
+
+static enum poll async_mutex_lock_poll(struct future *f, struct context *cx)
+{
+    struct async_mutex_lock *self = (struct async_mutex_lock *)f;
+    return async_semaphore_poll(&self->mutex->semaphore, f, &self->waiter, cx, self->at);
+}
+
+static void async_mutex_lock_drop(struct future *f)
+{
+    struct async_mutex_lock *self = (struct async_mutex_lock *)f;
+    async_semaphore_give_up(&self->mutex->semaphore, f, &self->waiter, self->at);
+}
+
+FUTURE_TYPE(async_mutex_lock, async_mutex_lock_poll, async_mutex_lock_drop);
+
+struct async_mutex_lock async_mutex_lock_at(struct async_mutex *m, const struct site *at)
+{
+    struct async_mutex_lock self = {.mutex = m, .waiter.wants = 1, .at = at};
+    future_init_at(&self.base, &async_mutex_lock_type, at);
+    return self;
+}
