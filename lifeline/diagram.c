@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LEFT_OUT_NAMED = 8 };
+
 /* ---- rows ---- */
 
 static struct row *row_add(struct builder *b)
@@ -146,6 +148,8 @@ static bool event_wanted(struct builder *b)
     const struct event *ev = b->ev;
     const struct frame *top = frame_top(b);
 
+    if (b->left_out[ev->thread] || b->left_out[survey_epoll_owner(&b->survey, b->at)])
+        return false;
     if (!b->options->task_count)
         return true;
     if (ev->task)
@@ -164,6 +168,7 @@ static void build_event(struct builder *b, size_t at)
     if (b->shown)
         bands_before(b);
     tell(b);
+    b->thread->last = at + 1;
 }
 
 static void builder_free(struct builder *b)
@@ -175,6 +180,10 @@ static void builder_free(struct builder *b)
     free(b->polls);
     free(b->queued);
     free(b->fd_heard);
+    free(b->fd_reactor);
+    map_free(&b->timer_reactor);
+    free(b->left_out);
+    free(b->taken);
     survey_free(&b->survey);
 }
 
@@ -213,6 +222,32 @@ static const char *part_text(struct diagram *d, const struct diagram_options *op
     return part;
 }
 
+/* Workers that only wait would fill the picture: those that no shown task ever comes to are left out, and named. */
+static void leave_out(struct builder *b)
+{
+    const struct recording *rec = b->rec;
+    struct pool *pool = &b->d->pool;
+    const char *names = NULL;
+    unsigned count = 0;
+
+    b->left_out = memory_array((size_t)rec->threads + 1, sizeof *b->left_out);
+    for (uint32_t t = 1; t <= rec->threads; t++)
+        b->left_out[t] = b->survey.workers && rec->thread_workers[t] > 0;
+    for (size_t i = 0; i < rec->count; i++)
+        if (rec->events[i].task && task_wanted(b, rec->events[i].task))
+            b->left_out[rec->events[i].thread] = false;
+    for (uint32_t t = 1; t <= rec->threads; t++) {
+        if (!b->left_out[t])
+            continue;
+        b->survey.executors -= b->survey.executes[t];
+        b->survey.reactors -= b->survey.turns[t];
+        if (++count <= LEFT_OUT_NAMED)
+            names = pool_format(pool, "%s%sworker-%u", names ? names : "", names ? ", " : "", rec->thread_workers[t]);
+    }
+    if (count)
+        b->d->left_out = pool_format(pool, "%s%s", names, count > LEFT_OUT_NAMED ? ", ..." : "");
+}
+
 void diagram_build(struct diagram *d, const struct recording *rec, const struct diagram_options *options)
 {
     struct builder b = {.d = d, .rec = rec, .options = options};
@@ -224,6 +259,9 @@ void diagram_build(struct diagram *d, const struct recording *rec, const struct 
     b.polls = memory_array(b.survey.task_count, sizeof *b.polls);
     b.queued = memory_array(b.survey.task_count, sizeof *b.queued);
     b.fd_heard = memory_array(SURVEY_MAX_FD, sizeof *b.fd_heard);
+    b.fd_reactor = memory_array(SURVEY_MAX_FD, sizeof *b.fd_reactor);
+    b.taken = memory_array(b.survey.task_count, sizeof *b.taken);
+    leave_out(&b);
     for (size_t i = 0; i < rec->count; i++)
         build_event(&b, i);
     bands_finish(&b);

@@ -27,6 +27,7 @@ struct actor {
     const char *name;       /* "Task 1" */
     const char *short_name; /* "task1", at most 6 characters, for narrow columns */
     const char *detail;     /* its type or source file, in small type under the name; may be "" */
+    unsigned worker;        /* which worker's it is, or 0: those of one worker stand side by side */
     bool used;
 };
 
@@ -79,7 +80,8 @@ struct diagram {
     uint32_t focus;       /* the task whose steps are numbered, or 0 */
     uint64_t first, last; /* time of the first and of the last event */
     const char *title;
-    const char *part; /* which part of the recording is shown; NULL: all of it */
+    const char *part;     /* which part of the recording is shown; NULL: all of it */
+    const char *left_out; /* the workers that are not shown; NULL: none */
 };
 
 struct diagram_options {

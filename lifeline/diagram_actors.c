@@ -59,7 +59,7 @@ static int actor_alone(struct diagram *d, enum actor_kind kind, const char *name
 {
     int found = actor_find(d, kind, 0);
 
-    return found != NOBODY ? found : actor_add(d, (struct actor){kind, 0, name, short_name, detail, false});
+    return found != NOBODY ? found : actor_add(d, (struct actor){kind, 0, name, short_name, detail, 0, false});
 }
 
 static int actor_crowd(struct diagram *d, enum actor_kind kind, const char *name, const char *short_name, size_t count)
@@ -70,7 +70,7 @@ static int actor_crowd(struct diagram *d, enum actor_kind kind, const char *name
     if (found != NOBODY)
         return found;
     const char *detail = count ? pool_format(&d->pool, "%s of them", format_grouped(count, number)) : "";
-    return actor_add(d, (struct actor){kind, ACTOR_ALL, name, short_name, detail, false});
+    return actor_add(d, (struct actor){kind, ACTOR_ALL, name, short_name, detail, 0, false});
 }
 
 static const char *thread_name(const struct builder *b, uint64_t thread)
@@ -112,7 +112,7 @@ int actor_helper(struct builder *b, uint64_t thread)
     const char *name = thread_name(b, thread);
     const char *full = name ? capitalised(d, name) : thread == 1 ? "Main" : NULL;
     return actor_add(d, (struct actor){kind, thread, full ? full : pool_format(&d->pool, "Thread %u", (unsigned)thread),
-                                       thread == 1 ? "main" : thread_short_name(d, name, thread), "", false});
+                                       thread == 1 ? "main" : thread_short_name(d, name, thread), "", 0, false});
 }
 
 int actor_user(struct builder *b)
@@ -120,53 +120,67 @@ int actor_user(struct builder *b)
     return b->ev->worker ? actor_executor(b) : actor_helper(b, b->ev->thread);
 }
 
-/* "Executor" alone; with several threads that do the same, the worker or the thread is named. */
-static int actor_of_thread(struct builder *b, enum actor_kind kind, const char *what, const char *short_name,
-                           size_t count)
+/* "Executor" alone; with several threads that do the same, the thread is named; of workers, always the worker. */
+static int actor_of_thread(struct builder *b, enum actor_kind kind, unsigned thread, size_t count)
 {
     struct diagram *d = b->d;
-    unsigned thread = b->ev->thread, worker = b->ev->worker;
+    bool executor = kind == ACTOR_EXECUTOR;
+    const char *what = executor ? "Executor" : "Reactor", *short_name = executor ? "exec" : "react";
+    unsigned worker = b->rec->thread_workers[thread];
     int found = actor_find(d, kind, thread);
 
     if (found != NOBODY)
         return found;
-    struct actor actor = {kind, thread, what, short_name, "", false};
     const char *name = thread_name(b, thread);
-    if (count > 1) {
-        actor.short_name = pool_format(&d->pool, "%.2s%u", short_name, worker ? worker : thread);
-        actor.name = worker ? pool_format(&d->pool, "%s %u", what, worker)
-                     : name ? pool_format(&d->pool, "%s (%s)", what, name)
-                            : pool_format(&d->pool, "%s (thread %u)", what, thread);
-    }
+    struct actor actor = {kind, thread, what, short_name, "", worker, false};
+    if (worker)
+        actor.name = pool_format(&d->pool, "Worker-%u %s", worker, executor ? "executor" : "reactor");
+    else if (count > 1)
+        actor.name = name ? pool_format(&d->pool, "%s (%s)", what, name)
+                          : pool_format(&d->pool, "%s (thread %u)", what, thread);
+    if (worker || count > 1)
+        actor.short_name = pool_format(&d->pool, "%.4s%u", short_name, worker ? worker : thread);
     return actor_add(d, actor);
 }
 
-int actor_executor(struct builder *b)
+int actor_executor_of(struct builder *b, unsigned thread)
 {
     size_t count = b->survey.executors;
 
     if (count > MANY)
         return actor_crowd(b->d, ACTOR_EXECUTOR, "Executors", "exec", count);
-    if (!b->survey.executes[b->ev->thread] && count > 0) { /* a call from outside: to the first there is */
+    if (!b->survey.executes[thread] && count > 0) { /* a call from outside: to the first there is */
         for (size_t i = 0; i < b->d->actor_count; i++)
             if (b->d->actors[i].kind == ACTOR_EXECUTOR)
                 return (int)i;
     }
-    return actor_of_thread(b, ACTOR_EXECUTOR, "Executor", "exec", count);
+    return actor_of_thread(b, ACTOR_EXECUTOR, thread, count);
 }
 
-int actor_reactor(struct builder *b)
+int actor_executor(struct builder *b)
+{
+    return actor_executor_of(b, b->ev->thread);
+}
+
+int actor_reactor_of(struct builder *b, unsigned thread)
 {
     size_t count = b->survey.reactors;
 
+    if (!thread)
+        thread = b->ev->thread;
     if (count > MANY)
         return actor_crowd(b->d, ACTOR_REACTOR, "Reactors", "react", count);
-    if (!b->survey.turns[b->ev->thread] && count > 0) {
+    if (!b->survey.turns[thread] && count > 0) {
         for (size_t i = 0; i < b->d->actor_count; i++)
             if (b->d->actors[i].kind == ACTOR_REACTOR)
                 return (int)i;
     }
-    return actor_of_thread(b, ACTOR_REACTOR, "Reactor", "react", count);
+    return actor_of_thread(b, ACTOR_REACTOR, thread, count);
+}
+
+int actor_reactor(struct builder *b)
+{
+    return actor_reactor_of(b, 0);
 }
 
 /* The type's name, and the file that it is written in. */
@@ -191,7 +205,7 @@ int actor_task(struct builder *b, uint32_t task)
                            b->options->task_count ? b->options->task_count : b->rec->task_types.used);
     return actor_add(d, (struct actor){ACTOR_TASK, task, pool_format(&d->pool, "Task %u", task),
                                        pool_format(&d->pool, task < 100 ? "task%u" : "t%u", task),
-                                       type_detail(b, b->survey.task_types[survey_task(&b->survey, task)]), false});
+                                       type_detail(b, b->survey.task_types[survey_task(&b->survey, task)]), 0, false});
 }
 
 int actor_future(struct builder *b, uint64_t number)
@@ -209,21 +223,26 @@ int actor_future(struct builder *b, uint64_t number)
         return found;
     return actor_add(d, (struct actor){ACTOR_FUTURE, column, pool_format(&d->pool, "Future %u", (unsigned)column),
                                        pool_format(&d->pool, "fut%u", (unsigned)column),
-                                       type_detail(b, survey_future(&b->survey, column)->type), false});
+                                       type_detail(b, survey_future(&b->survey, column)->type), 0, false});
 }
 
 int actor_queue(struct builder *b, uint64_t number)
 {
     struct diagram *d = b->d;
     int found = actor_find(d, ACTOR_QUEUE, number);
+    uint16_t owner = survey_queue_owner(&b->survey, number);
 
+    if (owner)
+        return actor_executor_of(b, owner);
     if (found != NOBODY)
         return found;
     if (actors_of(d, ACTOR_QUEUE) >= MANY)
         return actor_crowd(d, ACTOR_QUEUE, "More queues", "queues", 0);
     bool remote = number < SURVEY_QUEUES && b->survey.forwards[number] && !b->survey.runs[number];
+    if (b->survey.workers)
+        return actor_add(d, (struct actor){ACTOR_QUEUE, number, "Global queue", "global", "", 0, false});
     return actor_add(d, (struct actor){ACTOR_QUEUE, number, remote ? "Remote queue" : "Run queue",
-                                       remote ? "remote" : "queue", "", false});
+                                       remote ? "remote" : "queue", "", 0, false});
 }
 
 int actor_kernel(struct builder *b)
@@ -258,6 +277,8 @@ static int actor_compare(const void *left, const void *right)
 {
     const struct actor *a = *(struct actor *const *)left, *b = *(struct actor *const *)right;
 
+    if (a->worker && b->worker && a->worker != b->worker) /* both are executor or reactor */
+        return a->worker < b->worker ? -1 : 1;
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
     return a->number < b->number ? -1 : a->number > b->number;

@@ -31,6 +31,8 @@ struct frame { /* what a thread is in the middle of */
 struct thread_state {
     struct frame *frames;
     size_t depth;
+    size_t last;        /* its event before the present one: index and 1, or 0 */
+    size_t quiet_until; /* its events up to this one have been told with an earlier one */
 };
 
 enum band_kind { BAND_NONE, BAND_SETUP, BAND_RUN, BAND_WAIT, BAND_CREATE, BAND_POLL, BAND_DROP };
@@ -63,16 +65,22 @@ struct builder {
     bool *queued;               /* [task_count]: pushed since its last poll began */
     uint64_t runnable, waiting; /* how many of the shown tasks are so */
     uint16_t *fd_heard;         /* [SURVEY_MAX_FD]: 1 once something is known to have come in on it */
+    uint16_t *fd_reactor;       /* [SURVEY_MAX_FD]: the thread whose reactor watches it, or 0 */
+    struct map timer_reactor;   /* timer -> the thread whose reactor has it */
+    bool *left_out;             /* [threads + 1]: a worker that no shown task comes to */
+    bool *taken;                /* [task_count]: a worker, or the executor, took it from a queue */
     struct row nowhere;         /* what say() returns for a row that is not wanted */
 };
 
 /* Participants. Each returns the index of its actor, which it makes when it is first asked for. */
 int actor_user(struct builder *b); /* the present thread outside of any executor */
 int actor_executor(struct builder *b);
+int actor_executor_of(struct builder *b, unsigned thread);
 int actor_reactor(struct builder *b);
+int actor_reactor_of(struct builder *b, unsigned thread); /* 0: that of the present thread */
 int actor_task(struct builder *b, uint32_t task);
 int actor_future(struct builder *b, uint64_t number); /* NOBODY if it has no column of its own */
-int actor_queue(struct builder *b, uint64_t number);
+int actor_queue(struct builder *b, uint64_t number);  /* its worker's executor, if it is only that worker's */
 int actor_kernel(struct builder *b);
 int actor_peer(struct builder *b);
 int actor_helper(struct builder *b, uint64_t thread); /* NOBODY if there is no such thread */

@@ -101,7 +101,9 @@ static void cause_keep(struct diagram *d, size_t wake, size_t pending, bool *kee
         if (row->step == STEP_EVENT && wake < d->row_count && row->thread == d->rows[wake].thread &&
             (event == NO_EVENT || (row->fd == fd && d->rows[event].fd != fd)))
             event = i;
-        if (row->step == STEP_SLEEP) {
+        bool here = row->thread == d->rows[pending].thread ||
+                    (wake < d->row_count && row->thread == d->rows[wake].thread);
+        if (row->step == STEP_SLEEP && here) {
             keep[i] = true;
             break;
         }

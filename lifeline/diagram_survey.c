@@ -81,6 +81,12 @@ static uint16_t survey_type(const struct recording *rec, const struct event *ev)
     return ev->a <= rec->site_count ? (uint16_t)ev->a : 0;
 }
 
+/* Where there are workers, other threads only wait for them. */
+static void survey_executes(struct survey *s, const struct event *ev)
+{
+    s->executes[ev->thread] |= ev->worker || !s->workers;
+}
+
 static void survey_event(struct survey *s, const struct recording *rec, const struct event *ev, struct inside *inside)
 {
     struct survey_future *f = survey_future(s, ev->b);
@@ -99,8 +105,11 @@ static void survey_event(struct survey *s, const struct recording *rec, const st
     case TRACE_FUTURE_POLL_BEGIN:
         survey_poll_of_future(s, ev, inside);
         break;
+    case TRACE_RUNTIME:
+        s->workers |= (ev->b & TRACE_HAS_WORKERS) != 0;
+        break;
     case TRACE_TASK_POLL_BEGIN:
-        s->executes[ev->thread] = true;
+        survey_executes(s, ev);
         inside->task = ev->task;
         break;
     case TRACE_TASK_POLL_END:
@@ -110,7 +119,7 @@ static void survey_event(struct survey *s, const struct recording *rec, const st
     case TRACE_PARK_BEGIN:
     case TRACE_BLOCK_ON_BEGIN:
     case TRACE_RUN_BEGIN:
-        s->executes[ev->thread] = true;
+        survey_executes(s, ev);
         break;
     case TRACE_WAIT_END:
         if (ev->a == TRACE_SOURCE_THREAD && !s->executes[ev->thread]) /* there, a task takes its waker back */
@@ -210,7 +219,7 @@ struct upcoming {     /* while going backwards: what comes next */
     size_t *output;   /* [SURVEY_MAX_FD]: one that gives some */
 };
 
-static size_t *upcoming_array(size_t count)
+size_t *survey_no_events(size_t count)
 {
     size_t *array = memory_array(count, sizeof *array);
 
@@ -263,8 +272,8 @@ static void survey_event_backwards(struct survey *s, struct upcoming *up, const 
 
 static void survey_backwards(struct survey *s, const struct recording *rec)
 {
-    struct upcoming up = {upcoming_array(rec->threads + 1), upcoming_array(rec->threads + 1),
-                          upcoming_array(SURVEY_MAX_FD), upcoming_array(SURVEY_MAX_FD)};
+    struct upcoming up = {survey_no_events(rec->threads + 1), survey_no_events(rec->threads + 1),
+                          survey_no_events(SURVEY_MAX_FD), survey_no_events(SURVEY_MAX_FD)};
 
     for (size_t i = rec->count; i-- > 0;)
         survey_event_backwards(s, &up, &rec->events[i], i);
@@ -298,10 +307,14 @@ void survey_make(struct survey *s, const struct recording *rec)
     s->is_eventfd = memory_array(SURVEY_MAX_FD, sizeof *s->is_eventfd);
     s->next = memory_array(rec->count, sizeof *s->next);
     s->ahead = memory_array(rec->count, sizeof *s->ahead);
+    s->queue_taker = memory_array(SURVEY_QUEUES, sizeof *s->queue_taker);
+    s->epoll_of = memory_array(rec->count, sizeof *s->epoll_of);
     survey_count_futures(s, rec);
     survey_forwards(s, rec);
     survey_backwards(s, rec);
     survey_queues(s, rec);
+    survey_queue_owners(s, rec);
+    survey_epolls(s, rec);
 }
 
 void survey_free(struct survey *s)
@@ -317,4 +330,7 @@ void survey_free(struct survey *s)
     free(s->is_eventfd);
     free(s->next);
     free(s->ahead);
+    free(s->queue_taker);
+    free(s->epolls);
+    free(s->epoll_of);
 }

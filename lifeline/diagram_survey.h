@@ -7,13 +7,19 @@
 
 #define NO_EVENT      SIZE_MAX
 #define SURVEY_MAX_FD 65536 /* descriptors above are not followed */
-#define SURVEY_QUEUES 64    /* nor are queues with higher numbers */
+#define SURVEY_QUEUES 4096  /* nor are queues with higher numbers */
+#define SURVEY_MANY   UINT16_MAX
 
 struct survey_future {
     uint16_t type; /* site of its type */
     uint32_t task; /* the task that it became, or inside whose polls it is polled; 0: neither */
     uint64_t root; /* polled by hand: the future around it that nobody polls but the program; may be itself; 0: none */
     bool alive;    /* while the survey is made: neither ready nor dropped so far */
+};
+
+struct survey_epoll { /* a reactor's epoll set */
+    uint16_t thread;  /* whose it is; 0: nobody ever waits in it */
+    bool slept;       /* somebody has waited in it for longer than a look */
 };
 
 struct survey {
@@ -35,6 +41,11 @@ struct survey {
     size_t *ahead; /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
                              it (its SYSCALL_BEGIN); else NO_EVENT */
     bool has_tasks;
+    bool workers;          /* threads that are workers run tasks, and only they */
+    uint16_t *queue_taker; /* [SURVEY_QUEUES]: the only thread that takes from it, 0: none, or SURVEY_MANY */
+    struct survey_epoll *epolls;
+    size_t epoll_count;
+    uint16_t *epoll_of; /* [count]: what event is about which of them: its index and 1, or 0 */
 };
 
 void survey_make(struct survey *s, const struct recording *rec);
@@ -51,6 +62,17 @@ uint64_t survey_future_column(const struct survey *s, uint64_t number);
 
 /* Whether a future is not told by its type from others in its column: they were alive together. */
 bool survey_future_alike(const struct survey *s, uint64_t number);
+
+/* The thread of the worker whose queue it is; 0: it is everybody's, or no workers run. */
+uint16_t survey_queue_owner(const struct survey *s, uint64_t queue);
+
+/* The thread whose reactor the event at that index is about: makes, turns, nudges or closes it. 0: none that is known. */
+uint16_t survey_epoll_owner(const struct survey *s, size_t event);
+
+/* For survey_make: diagram_workers.c. */
+void survey_queue_owners(struct survey *s, const struct recording *rec);
+void survey_epolls(struct survey *s, const struct recording *rec);
+size_t *survey_no_events(size_t count); /* an array of NO_EVENT */
 
 /* The two CALL ARGS of a system call. */
 int32_t call_first(const struct event *ev);

@@ -9,10 +9,10 @@
 static void tell_runtime(struct builder *b)
 {
     bool begins = b->ev->kind == TRACE_RUNTIME;
-    int executor = actor_executor(b);
-    if (begins)
-        actor_lives_here(b, executor);
-    struct row *row = say(b, STYLE_CALL, actor_user(b), executor, "%s", begins ? "runtime starts" : "runtime ends");
+    int user = actor_user(b), runs = b->survey.workers ? user : actor_executor(b);
+    if (begins && runs != user)
+        actor_lives_here(b, runs);
+    struct row *row = say(b, STYLE_CALL, user, runs, "%s", begins ? "runtime starts" : "runtime ends");
     if (begins)
         step_mark(row, 1, 0, "the runtime starts");
 }
@@ -149,19 +149,21 @@ static void tell_join(struct builder *b)
     say(b, STYLE_REPLY, task, actor_now(b), "output of task %" PRIu32, b->ev->task);
 }
 
+/* Either the caller runs an executor, or it only waits, and workers run theirs. */
 static void tell_block_on(struct builder *b)
 {
     struct frame run;
 
     if (b->ev->kind == TRACE_BLOCK_ON_BEGIN) {
-        int user = actor_now(b), executor = actor_executor(b);
+        int user = actor_now(b), runs = b->survey.workers ? user : actor_executor(b);
         actor_lives_here(b, user);
-        row_opens(say(b, STYLE_CALL, user, executor, "block_on"));
-        frame_push(b, FRAME_RUN, executor);
+        row_opens(say(b, STYLE_CALL, user, runs, "block_on"));
+        frame_push(b, FRAME_RUN, runs);
         return;
     }
     bool known = frame_pop(b, FRAME_RUN, &run);
-    struct row *row = say(b, STYLE_REPLY, actor_executor(b), actor_now(b), "block_on returns");
+    int user = actor_now(b), runs = b->survey.workers ? user : actor_executor(b);
+    struct row *row = say(b, STYLE_REPLY, runs, user, "block_on returns");
     if (known)
         row_closes(row);
 }
@@ -190,36 +192,68 @@ static void tell_run(struct builder *b)
     frame_push(b, FRAME_RUN, executor);
 }
 
+/* A worker moves the task that it took from a queue just now to one of its own. */
+static bool push_only_moves(struct builder *b, int queue)
+{
+    const struct event *before = b->thread->last ? &b->rec->events[b->thread->last - 1] : NULL;
+
+    return b->d->actors[queue].kind == ACTOR_EXECUTOR && before && before->kind == TRACE_QUEUE_POP &&
+           before->task == b->ev->task;
+}
+
 static void tell_push(struct builder *b)
 {
     int queue = actor_queue(b, b->ev->a);
-
-    actor_lives_here(b, queue);
-    struct row *row = say(b, STYLE_CALL, actor_now(b), queue, "push task %" PRIu32, b->ev->task);
     size_t task = survey_task(&b->survey, b->ev->task);
+
+    if (push_only_moves(b, queue)) {
+        b->d->not_drawn += b->shown;
+        return;
+    }
+    if (b->d->actors[queue].kind == ACTOR_QUEUE)
+        actor_lives_here(b, queue);
+    struct row *row = say(b, STYLE_CALL, actor_now(b), queue, "push task %" PRIu32, b->ev->task);
     if (b->polls[task] && !b->queued[task])
         step_mark(row, 11, b->ev->task, "it is queued again");
     b->queued[task] = true;
 }
 
-static void tell_pop(struct builder *b)
+/* From a queue with a column of its own, or from one that is the executor's. */
+static struct row *say_pop(struct builder *b, int queue, int executor)
 {
     uint32_t task = b->ev->task;
 
-    int queue = actor_queue(b, b->ev->a), executor = actor_executor(b);
-    actor_lives_here(b, queue);
+    if (queue == executor)
+        return task ? say(b, STYLE_CALL, executor, executor, "pop: task %" PRIu32, task)
+                    : say(b, STYLE_CALL, executor, executor, "pop: empty");
     say(b, STYLE_CALL, executor, queue, "pop");
-    struct row *row = task ? say(b, STYLE_REPLY, queue, executor, "task %" PRIu32, task)
-                           : say(b, STYLE_REPLY, queue, executor, "empty");
-    if (task && !b->polls[survey_task(&b->survey, task)])
-        step_mark(row, 3, task, "the executor takes the task");
+    return task ? say(b, STYLE_REPLY, queue, executor, "task %" PRIu32, task)
+                : say(b, STYLE_REPLY, queue, executor, "empty");
+}
+
+static void tell_pop(struct builder *b)
+{
+    uint32_t task = b->ev->task;
+    int queue = actor_queue(b, b->ev->a), executor = actor_executor(b);
+
+    if (queue != executor)
+        actor_lives_here(b, queue);
+    struct row *row = say_pop(b, queue, executor);
+    bool *taken = &b->taken[survey_task(&b->survey, task)];
+    if (task && !*taken)
+        step_mark(row, 3, task, b->survey.workers ? "a worker takes the task" : "the executor takes the task");
+    *taken |= task > 0;
 }
 
 static void tell_steal(struct builder *b)
 {
     int from = actor_queue(b, b->ev->a), to = actor_queue(b, b->ev->b);
 
-    say(b, STYLE_CALL, from, to, "task %" PRIu32 " is stolen", b->ev->task);
+    if (from == to)
+        say(b, STYLE_CALL, from, to, "moves task %" PRIu32, b->ev->task);
+    else
+        say(b, STYLE_CALL, from, to, "task %" PRIu32 "%s", b->ev->task,
+            b->d->actors[to].kind == ACTOR_EXECUTOR ? " is stolen" : "");
 }
 
 static void tell_wake(struct builder *b)
@@ -243,6 +277,22 @@ static void tell_wake(struct builder *b)
             b->ev->a & TRACE_STATE_DONE ? "it is over already" : "it is awake already");
 }
 
+/* The thread whose reactor watches the descriptor, where that is known; 0 where not. */
+static uint16_t *fd_reactor(struct builder *b, int64_t fd)
+{
+    static uint16_t ignored;
+
+    ignored = 0;
+    return fd >= 0 && fd < SURVEY_MAX_FD ? &b->fd_reactor[fd] : &ignored;
+}
+
+static unsigned timer_reactor(const struct builder *b, uint64_t timer)
+{
+    uint32_t thread = map_get(&b->timer_reactor, timer);
+
+    return thread == MAP_NONE ? 0 : thread;
+}
+
 /* Where a WAIT leaves its waker, and its WAIT_END takes it from. Whoever acts now, if it has no column of its own. */
 static int wait_source(struct builder *b)
 {
@@ -251,8 +301,10 @@ static int wait_source(struct builder *b)
     switch (b->ev->a) {
     case TRACE_SOURCE_READ:
     case TRACE_SOURCE_WRITE:
+        source = actor_reactor_of(b, *fd_reactor(b, (int64_t)b->ev->b));
+        break;
     case TRACE_SOURCE_TIMER:
-        source = actor_reactor(b);
+        source = actor_reactor_of(b, timer_reactor(b, b->ev->b));
         break;
     case TRACE_SOURCE_JOIN:
         source = actor_task(b, (uint32_t)b->ev->b);
@@ -306,13 +358,50 @@ static const struct event *wait_end_wake(const struct builder *b)
     return &b->rec->events[next];
 }
 
+/* The thread, other than the present one, that is parked and goes on first after this; 0: none. */
+static unsigned parked_thread(const struct builder *b)
+{
+    unsigned found = 0;
+    size_t first = NO_EVENT;
+
+    for (unsigned t = 1; t <= b->rec->threads; t++) {
+        const struct thread_state *thread = &b->threads[t];
+        const struct frame *top = thread->depth ? &thread->frames[thread->depth - 1] : NULL;
+        size_t end = top && top->kind == FRAME_PARK ? b->survey.next[thread->last - 1] : NO_EVENT;
+
+        if (end != NO_EVENT && end < first) {
+            first = end;
+            found = t;
+        }
+    }
+    return found;
+}
+
+static const char *sleeper_name(struct builder *b)
+{
+    unsigned parked = parked_thread(b);
+    int sleeper = parked && !b->survey.executes[parked] ? actor_helper(b, parked) : NOBODY;
+
+    return sleeper == NOBODY ? "a thread" : b->d->actors[sleeper].name;
+}
+
+/* The waker that the present WAIT_END takes is not a task's, but that of a thread that sleeps. */
+static bool unparks_next(const struct builder *b)
+{
+    size_t next = b->survey.next[b->at];
+
+    return next != NO_EVENT && b->rec->events[next].kind == TRACE_UNPARK;
+}
+
 static void tell_wait_end(struct builder *b)
 {
     int now = actor_now(b), source = wait_source(b);
     const struct event *wake = wait_end_wake(b);
     bool fd = b->ev->a == TRACE_SOURCE_READ || b->ev->a == TRACE_SOURCE_WRITE;
 
-    if (!wake && (b->d->actors[now].kind == ACTOR_REACTOR || b->d->actors[now].kind == ACTOR_HELPER))
+    if (unparks_next(b))
+        say(b, STYLE_CALL, now, now, "take the waker of %s", sleeper_name(b));
+    else if (!wake && (b->d->actors[now].kind == ACTOR_REACTOR || b->d->actors[now].kind == ACTOR_HELPER))
         say(b, STYLE_CALL, now, now, "lets go of a waker");
     else if (!wake)
         say(b, STYLE_CALL, now, source, "takes its waker back");
@@ -324,7 +413,7 @@ static void tell_wait_end(struct builder *b)
 
 static void tell_park(struct builder *b)
 {
-    int executor = actor_executor(b);
+    int executor = b->survey.executes[b->ev->thread] ? actor_executor(b) : actor_user(b);
     size_t next = b->survey.next[b->at];
     struct frame park;
 
@@ -345,14 +434,17 @@ static void tell_park(struct builder *b)
     frame_push(b, FRAME_PARK, executor)->row = row;
 }
 
+/* Whom it wakes is not said. A write to an eventfd ends the turn of that reactor; else it is somebody who is parked. */
 static void tell_unpark(struct builder *b)
 {
-    int now = actor_now(b), executor = NOBODY;
+    int now = actor_now(b), sleeper = now;
+    unsigned reactor = survey_epoll_owner(&b->survey, b->at), parked = reactor ? 0 : parked_thread(b);
 
-    for (size_t i = 0; i < b->d->actor_count && executor == NOBODY; i++)
-        if (b->d->actors[i].kind == ACTOR_EXECUTOR && b->survey.executors == 1)
-            executor = (int)i;
-    say(b, STYLE_CALL, now, executor == NOBODY ? now : executor, "unpark");
+    if (reactor)
+        sleeper = actor_reactor_of(b, reactor);
+    else if (parked)
+        sleeper = b->survey.executes[parked] ? actor_executor_of(b, parked) : actor_helper(b, parked);
+    say(b, STYLE_CALL, now, sleeper, "%s", reactor ? "nudge" : "unpark");
 }
 
 static void tell_register(struct builder *b)
@@ -362,7 +454,9 @@ static void tell_register(struct builder *b)
     if (b->ev->kind == TRACE_REGISTER_BEGIN) {
         const struct frame *poll = frame_find(b, FRAME_POLL);
         uint32_t task = poll ? poll->task : 0;
-        int reactor = actor_reactor(b);
+        uint16_t *watches = fd_reactor(b, b->ev->a);
+        *watches = *watches ? *watches : b->ev->thread;
+        int reactor = actor_reactor_of(b, *watches);
         struct row *row = say(b, STYLE_CALL, actor_now(b), reactor, "register(fd %" PRIu32 ")", b->ev->a);
         row_opens(row);
         if (task)
@@ -373,17 +467,18 @@ static void tell_register(struct builder *b)
     bool known = frame_pop(b, FRAME_REGISTER, &frame);
     int64_t result = (int64_t)b->ev->b;
     const char *error = result < 0 && result > -4096 ? strerrorname_np((int)-result) : NULL;
-    struct row *row = say(b, STYLE_REPLY, actor_reactor(b), actor_now(b), "%s",
-                          error    ? error
-                          : result ? "error"
-                                   : "ok");
+    int reactor = known ? frame.actor : actor_reactor(b);
+    struct row *row = say(b, STYLE_REPLY, reactor, actor_now(b), "%s", error ? error : result ? "error" : "ok");
     if (known)
         row_closes(row);
 }
 
 static void tell_deregister(struct builder *b)
 {
-    say(b, STYLE_CALL, actor_now(b), actor_reactor(b), "deregister(fd %" PRIu32 ")", b->ev->a);
+    uint16_t *watches = fd_reactor(b, b->ev->a);
+
+    say(b, STYLE_CALL, actor_now(b), actor_reactor_of(b, *watches), "deregister(fd %" PRIu32 ")", b->ev->a);
+    *watches = 0;
 }
 
 static const char *turn_limit(struct builder *b)
@@ -397,12 +492,32 @@ static const char *turn_limit(struct builder *b)
     return pool_format(&b->d->pool, "%s", describe_time(b->ev->b, text, sizeof text));
 }
 
+/* The end of a turn that only looks and finds nothing; NO_EVENT: it is none. */
+static size_t idle_turn_end(const struct builder *b)
+{
+    const size_t *next = b->survey.next;
+    size_t call = b->ev->b == 0 ? next[b->at] : NO_EVENT;
+    size_t call_end = call == NO_EVENT ? NO_EVENT : next[call];
+    size_t end = call_end == NO_EVENT ? NO_EVENT : next[call_end];
+
+    if (end == NO_EVENT || b->rec->events[call].kind != TRACE_SYSCALL_BEGIN)
+        return NO_EVENT;
+    const struct event *turn = &b->rec->events[end];
+    return turn->kind == TRACE_TURN_END && turn->a == 0 && turn->b == 0 ? end : NO_EVENT;
+}
+
 static void tell_turn(struct builder *b)
 {
-    int reactor = actor_reactor(b);
+    unsigned owner = survey_epoll_owner(&b->survey, b->at);
+    int reactor = actor_reactor_of(b, owner);
     struct frame turn;
 
     if (b->ev->kind == TRACE_TURN_BEGIN) {
+        if (idle_turn_end(b) != NO_EVENT) {
+            say(b, STYLE_CALL, actor_executor(b), reactor, "turn(no wait): nothing");
+            b->thread->quiet_until = idle_turn_end(b);
+            return;
+        }
         const struct frame *top = frame_top(b);
         bool parks = top && top->kind == FRAME_PARK && top->row == NO_EVENT;
         actor_lives_here(b, reactor);
@@ -411,6 +526,7 @@ static void tell_turn(struct builder *b)
         return;
     }
     bool known = frame_pop(b, FRAME_TURN, &turn);
+    reactor = known ? turn.actor : reactor;
     struct row *row = known && turn.wakes ? say(b, STYLE_REPLY, reactor, actor_executor(b), "%u woken", turn.wakes)
                                           : say(b, STYLE_REPLY, reactor, actor_executor(b), "nobody to wake");
     if (known)
@@ -419,7 +535,9 @@ static void tell_turn(struct builder *b)
 
 static void tell_timer(struct builder *b)
 {
-    int reactor = actor_reactor(b);
+    if (b->ev->kind == TRACE_TIMER_ADD)
+        map_put(&b->timer_reactor, b->ev->a, b->ev->thread);
+    int reactor = actor_reactor_of(b, timer_reactor(b, b->ev->a));
     char text[DESCRIBE_SIZE];
     uint64_t now = b->rec->start_ns + b->ev->time, deadline = b->ev->b;
 
@@ -439,14 +557,21 @@ static void tell_guard(struct builder *b)
     say(b, STYLE_CALL, now, now, "%s", b->ev->kind == TRACE_GUARD_ACQUIRE ? "takes a lock" : "gives the lock back");
 }
 
+/* A column, not an arrow. */
+static void tell_thread(struct builder *b)
+{
+    if (b->ev->worker && b->survey.executes[b->ev->thread])
+        actor_lives_here(b, actor_executor(b));
+}
+
 static void tell_nothing(struct builder *b)
 {
     (void)b;
 }
 
 static void (*const tellers[])(struct builder *b) = {
-    [TRACE_THREAD] = tell_nothing, /* a column, not an arrow */
-    [TRACE_READY] = tell_nothing,  /* named where epoll_wait returns */
+    [TRACE_THREAD] = tell_thread,
+    [TRACE_READY] = tell_nothing, /* named where epoll_wait returns */
     [TRACE_RUNTIME] = tell_runtime,
     [TRACE_RUNTIME_END] = tell_runtime,
     [TRACE_NOTE] = tell_note,
@@ -492,8 +617,11 @@ static void (*const tellers[])(struct builder *b) = {
 void tell(struct builder *b)
 {
     unsigned kind = b->ev->kind;
+    struct thread_state *t = b->thread;
 
-    if (kind < sizeof tellers / sizeof *tellers && tellers[kind])
+    if (t->quiet_until && b->at <= t->quiet_until)
+        ; /* told already */
+    else if (kind < sizeof tellers / sizeof *tellers && tellers[kind])
         tellers[kind](b);
     else if (event_kind_name(kind))
         b->d->not_drawn += b->shown;

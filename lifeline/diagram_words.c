@@ -18,6 +18,8 @@ unsigned diagram_footer(const struct diagram *d, struct pool *pool, const char *
                                     rec->count == 1 ? "" : "s", describe_time(d->last - d->first, text, sizeof text));
     if (d->not_drawn)
         about = pool_format(pool, "%s; %" PRIu64 " without an arrow (`lifeline dump` lists them)", about, d->not_drawn);
+    if (d->left_out)
+        about = pool_format(pool, "%s; left out: %s, where no task came that is shown", about, d->left_out);
     lines[count++] = about;
     if (d->part)
         lines[count++] = d->part;
