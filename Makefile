@@ -51,7 +51,10 @@ demo_of_02 := join_values
 demo_of_03 := three_timers
 demo_of_04 := read_socket
 demo_of_05 := read_socket
+demo_of_06 := read_socket
 main_demo = stages/$(1)/demos/$(demo_of_$(firstword $(subst _, ,$(1)))).c
+
+-include bench/bench.mk
 
 # ---- what people ask for
 
@@ -126,7 +129,7 @@ clean:
 ##help           this list
 help:
 	@echo 'make [target] [CC=clang] [CFLAGS=...] [V=1: show commands]'
-	@sed -n 's/^##/  /p' $(wildcard Makefile trace/trace.mk lifeline/lifeline.mk)
+	@sed -n 's/^##/  /p' $(wildcard Makefile trace/trace.mk lifeline/lifeline.mk bench/bench.mk)
 
 # ---- how it is done
 
@@ -135,7 +138,7 @@ PAGES   = $(shell find . -name '*.md' -not -path './build/*' -not -path '*/node_
 
 # What the goals of this run need from the system; named, and installed where that is allowed.
 GOALS := $(or $(MAKECMDGOALS),all)
-NEEDS := build $(if $(filter-out check-stages bench-trace,$(GOALS)),draw) \
+NEEDS := build $(if $(filter-out check-stages bench%,$(GOALS)),draw) \
            $(if $(filter test tests asan tsan,$(GOALS)),test) $(if $(filter test-mermaid,$(GOALS)),browser)
 packages:
 	@setup/packages $(NEEDS)

@@ -207,7 +207,7 @@ static void put_transition(const struct event *ev, char *to, size_t size)
     char states[100];
 
     put_states(ev, states, sizeof states);
-    if (ev->kind == TRACE_TASK_POLL_BEGIN)
+    if (ev->kind == TRACE_TASK_POLL_BEGIN && ev->b)
         snprintf(to, size, "%s, poll %llu", states, (unsigned long long)ev->b);
     else if (ev->kind == TRACE_TASK_POLL_END)
         snprintf(to, size, "%s, %s", ev->b ? "ready" : "pending", states);

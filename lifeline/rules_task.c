@@ -120,7 +120,7 @@ RULE(rule_poll_without_wake)
 
 RULE(rule_poll_number)
 {
-    return task && ev->b != (uint64_t)task->polls + 1 &&
+    return task && ev->b != 0 && ev->b != (uint64_t)task->polls + 1 &&
            complain(c, now(c), task->number, "this is poll %u of task %u, but it is counted as number %llu",
                     task->polls + 1, task->number, (unsigned long long)ev->b);
 }

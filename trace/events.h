@@ -22,7 +22,7 @@
     X(13, FUTURE_DROP, "future_drop", "the future gives up all that it holds; a: site of its type, b: future")         \
     /* tasks */                                                                                                        \
     X(20, TASK_SPAWN, "task_spawn", "a future became this task; a: site of the future's type, b: future")              \
-    X(21, TASK_POLL_BEGIN, "task_poll_begin", "the executor polls the task; a: STATES, b: how many polls, from 1")     \
+    X(21, TASK_POLL_BEGIN, "task_poll_begin", "the executor polls the task; a: STATES, b: which poll, or 0")           \
     X(22, TASK_POLL_END, "task_poll_end", "that poll returned; a: STATES, b: 0 pending, 1 ready")                      \
     X(23, TASK_ABORT, "task_abort", "the task was told to stop; a: STATES")                                            \
     X(24, TASK_CANCELLED, "task_cancelled", "an aborted task ends without a further poll; a: STATES")                  \

@@ -1,0 +1,1 @@
+../05_multithread/join_handle.c

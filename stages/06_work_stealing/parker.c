@@ -1,0 +1,1 @@
+../05_multithread/parker.c
