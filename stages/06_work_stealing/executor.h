@@ -1,14 +1,14 @@
-/* The executor of one worker: polls the tasks that were woken, one after the
- * other, looks for more with the others when it has none, and sleeps when there
- * are none anywhere.
+/* The executor of one worker: polls the tasks that were woken, one after the other, looks for more with the others when
+ * it has none, and sleeps when there are none anywhere.
  *
  * Where its next task comes from, in this order:
  *
- *   lifo    the task that was woken or spawned last, here: what it needs is
- * still in the cache hand    a few tasks that were taken from the ring at once,
- * so that not each costs an atomic step ring    tasks of this worker that wait,
- * and that others may steal the injection queue, a part of it the ring of
- * another worker, half of it the watch: what a descriptor or a timer wakes */
+ *   lifo    the task that was woken or spawned last, here: what it needs is still in the cache
+ *   hand    a few tasks that were taken from the ring at once, so that not each costs an atomic step
+ *   ring    tasks of this worker that wait, and that others may steal
+ *   the injection queue, a part of it
+ *   the ring of another worker, half of it
+ *   the watch: what a descriptor or a timer wakes */
 #ifndef EXECUTOR_H
 #define EXECUTOR_H
 
@@ -23,55 +23,51 @@ enum { HAND_SIZE = 16 };
 
 /* How often, since the start. Counted by the worker, read by anybody. */
 struct counters {
-  _Atomic uint64_t polls;
-  _Atomic uint64_t steals;    /* tasks taken from other workers */
-  _Atomic uint64_t parks;     /* it slept */
-  _Atomic uint64_t wakes;     /* it called another worker */
-  _Atomic uint64_t overflows; /* its ring was full */
+    _Atomic uint64_t polls;
+    _Atomic uint64_t steals;    /* tasks taken from other workers */
+    _Atomic uint64_t parks;     /* it slept */
+    _Atomic uint64_t wakes;     /* it called another worker */
+    _Atomic uint64_t overflows; /* its ring was full */
 };
 
 struct executor {
-  /* set once */
-  struct runtime *runtime;
-  unsigned number; /* from 0 */
-  struct slab *slab;
+    /* set once */
+    struct runtime *runtime;
+    unsigned number; /* from 0 */
+    struct slab *slab;
 
-  /* its own thread */
-  struct task *lifo;
-  unsigned lifo_streak; /* tasks that came out of lifo since the last one that
-                           did not */
-  struct task *hand[HAND_SIZE];
-  unsigned hand_next, hand_count;
-  struct task *polling; /* the task in whose poll we are */
-  bool gave_way;        /* it has woken itself in this poll */
-  bool has_offer; /* something was put into the ring that others might want, and
-                     nobody was asked */
-  bool searching;
-  bool closing;     /* the runtime is being destroyed */
-  uint32_t ticks;   /* tasks run */
-  uint32_t lifo_id; /* the number of lifo in recordings */
-  uint32_t random;
+    /* its own thread */
+    struct task *lifo;
+    unsigned lifo_streak; /* tasks that came out of lifo since the last one that did not */
+    struct task *hand[HAND_SIZE];
+    unsigned hand_next, hand_count;
+    struct task *polling; /* the task in whose poll we are */
+    bool gave_way;        /* it has woken itself in this poll */
+    bool has_offer;       /* something was put into the ring that others might want, and nobody was asked */
+    bool searching;
+    bool closing;     /* the runtime is being destroyed */
+    uint32_t ticks;   /* tasks run */
+    uint32_t lifo_id; /* the number of lifo in recordings */
+    uint32_t random;
 
-  /* any thread */
-  struct ring ring;
-  struct reactor reactor;
-  struct counters counters;
+    /* any thread */
+    struct ring ring;
+    struct reactor reactor;
+    struct counters counters;
 };
 
 /* 0 or -errno */
 int executor_init(struct executor *ex, struct runtime *rt, unsigned number);
 
-/* After its thread has ended, or before it has started; it has no task any
- * more. */
+/* After its thread has ended, or before it has started; it has no task any more. */
 void executor_destroy(struct executor *ex);
 
-/* What a worker thread does: runs tasks until the runtime is closed. The tasks
- * that it has then go to the injection queue. */
+/* What a worker thread does: runs tasks until the runtime is closed. The tasks that it has then go to the injection
+ * queue. */
 void executor_run(struct executor *ex);
 
-/* For the thread that destroys the runtime, in the place of a worker whose
- * thread has ended: aborts all tasks of all workers and of the injection queue,
- * and returns when each has been dropped. */
+/* For the thread that destroys the runtime, in the place of a worker whose thread has ended: aborts all tasks of all
+ * workers and of the injection queue, and returns when each has been dropped. */
 void executor_drain(struct executor *ex);
 
 /* The executor that runs on this thread, NULL outside of one. */
@@ -87,8 +83,7 @@ void executor_queue(struct task *task);
 void executor_begin_poll(struct executor *ex, struct task *task);
 bool executor_end_poll(struct executor *ex);
 
-/* For a wake: is this the task that this thread polls? Then that is noted, and
- * enough. */
+/* For a wake: is this the task that this thread polls? Then that is noted, and enough. */
 bool executor_note_own_wake(const struct task *task);
 
 #endif

@@ -6,9 +6,8 @@
 
 enum id_kind { ID_FUTURE, ID_TASK, ID_KINDS };
 
-/* Any thread. A thread takes numbers in blocks, so that threads which make many
- * futures at once do not fight for one counter; only while a recording is made
- * one by one, as then a person will read them. */
+/* Any thread. A thread takes numbers in blocks, so that threads which make many futures at once do not fight for one
+ * counter; only while a recording is made one by one, as then a person will read them. */
 uint32_t id_new(enum id_kind kind);
 
 #endif

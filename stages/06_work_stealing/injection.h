@@ -1,5 +1,5 @@
-/* The injection queue: where tasks wait that come from outside of the workers,
- * or for which a worker's ring had no room. Any worker takes them. */
+/* The injection queue: where tasks wait that come from outside of the workers, or for which a worker's ring had no room.
+ * Any worker takes them. */
 #ifndef INJECTION_H
 #define INJECTION_H
 
@@ -13,39 +13,37 @@
 struct slab;
 
 struct injection {
-  pthread_mutex_t lock;
+    pthread_mutex_t lock;
 
-  /* under lock */
-  struct queue tasks;
-  struct slab *slab; /* for tasks that are spawned from outside */
+    /* under lock */
+    struct queue tasks;
+    struct slab *slab; /* for tasks that are spawned from outside */
 
-  /* written under lock, read by anybody */
-  atomic_uint length;
-  atomic_bool
-      closed; /* the runtime is being destroyed: nothing is spawned any more */
+    /* written under lock, read by anybody */
+    atomic_uint length;
+    atomic_bool closed; /* the runtime is being destroyed: nothing is spawned any more */
 };
 
 void injection_init(struct injection *injection);
 
 /* Puts tasks in, as one batch. */
-void injection_push(struct injection *injection, struct task *const *tasks,
-                    uint32_t count);
+void injection_push(struct injection *injection, struct task *const *tasks, uint32_t count);
 
 /* Takes at most max tasks out, and returns how many. */
-uint32_t injection_pop(struct injection *injection, struct task **tasks,
-                       uint32_t max);
+uint32_t injection_pop(struct injection *injection, struct task **tasks, uint32_t max);
 
 /* For injection_push's callers that hold the lock already. */
 void injection_push_locked(struct injection *injection, struct task *task);
 
-/* acquire: whoever sees a task counted, or the end, sees what came before
- * (partners: the stores in injection.c). */
-static inline uint32_t injection_length(const struct injection *injection) {
-  return atomic_load_explicit(&injection->length, memory_order_acquire);
+/* acquire: whoever sees a task counted, or the end, sees what came before (partners: the stores in injection.c). */
+static inline uint32_t injection_length(const struct injection *injection)
+{
+    return atomic_load_explicit(&injection->length, memory_order_acquire);
 }
 
-static inline bool injection_is_closed(const struct injection *injection) {
-  return atomic_load_explicit(&injection->closed, memory_order_acquire);
+static inline bool injection_is_closed(const struct injection *injection)
+{
+    return atomic_load_explicit(&injection->closed, memory_order_acquire);
 }
 
 void injection_close(struct injection *injection);

@@ -6,34 +6,40 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-uint32_t queue_new_id(void) {
-  static atomic_uint last_id;
+uint32_t queue_new_id(void)
+{
+    static atomic_uint last_id;
 
-  /* relaxed, no partner: the numbers need only differ */
-  return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    /* relaxed, no partner: the numbers need only differ */
+    return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
 }
 
-void queue_init(struct queue *q) { *q = (struct queue){.id = queue_new_id()}; }
-
-void queue_push(struct queue *q, struct task *task) {
-  TRACE(QUEUE_PUSH, task->id, q->id, q->length + 1);
-  task->next = NULL;
-  if (q->tail)
-    q->tail->next = task;
-  else
-    q->head = task;
-  q->tail = task;
-  q->length++;
+void queue_init(struct queue *q)
+{
+    *q = (struct queue){.id = queue_new_id()};
 }
 
-struct task *queue_pop(struct queue *q) {
-  struct task *task = q->head;
-  if (task) {
-    q->head = task->next;
-    if (!q->head)
-      q->tail = NULL;
-    q->length--;
-  }
-  TRACE(QUEUE_POP, task ? task->id : 0, q->id, q->length);
-  return task;
+void queue_push(struct queue *q, struct task *task)
+{
+    TRACE(QUEUE_PUSH, task->id, q->id, q->length + 1);
+    task->next = NULL;
+    if (q->tail)
+        q->tail->next = task;
+    else
+        q->head = task;
+    q->tail = task;
+    q->length++;
+}
+
+struct task *queue_pop(struct queue *q)
+{
+    struct task *task = q->head;
+    if (task) {
+        q->head = task->next;
+        if (!q->head)
+            q->tail = NULL;
+        q->length--;
+    }
+    TRACE(QUEUE_POP, task ? task->id : 0, q->id, q->length);
+    return task;
 }

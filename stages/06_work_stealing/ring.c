@@ -1,156 +1,143 @@
 /* How two workers take tasks from one ring and each task goes to one of them.
  *
- * The owner and a thief both take by moving `next`, each with a
- * compare-and-exchange: who succeeds has the tasks that it moved past. The
- * owner can read its slots at leisure, as nobody but itself writes to slots. A
- * thief cannot: while it copies, the owner might come round and use the slot
- * again. So the thief moves `next` but leaves `free` behind, the owner fills
- * slots only up to free + capacity, and the thief moves `free` up when it is
- * done. Meanwhile no other thief starts; the owner pops on.
+ * The owner and a thief both take by moving `next`, each with a compare-and-exchange: who succeeds has the tasks that it
+ * moved past. The owner can read its slots at leisure, as nobody but itself writes to slots. A thief cannot: while it
+ * copies, the owner might come round and use the slot again. So the thief moves `next` but leaves `free` behind, the
+ * owner fills slots only up to free + capacity, and the thief moves `free` up when it is done. Meanwhile no other thief
+ * starts; the owner pops on.
  *
  * Designs that were rejected:
- *   Copy first, and then claim by the exchange (Chase and Lev's deque does so,
- * one task at a time). Half of the tasks may be copied for nothing, and when
- * the owner has used a slot again, one can only tell because next has moved.
- *   Steal one task instead of half. A thief that found much would come back for
- * each. A lock. Thieves come seldom, but the owner would pay for it with every
- * task. Indices of 16 bits, to have the head in 32. A thief that sleeps between
- * its look and its exchange while the owner goes once round the numbers would
- * claim what is not there any more; with 32 bits that is 2^32 tasks within one
- * look.
+ *   Copy first, and then claim by the exchange (Chase and Lev's deque does so, one task at a time). Half of the tasks
+ *   may be copied for nothing, and when the owner has used a slot again, one can only tell because next has moved.
+ *   Steal one task instead of half. A thief that found much would come back for each.
+ *   A lock. Thieves come seldom, but the owner would pay for it with every task.
+ *   Indices of 16 bits, to have the head in 32. A thief that sleeps between its look and its exchange while the owner
+ *   goes once round the numbers would claim what is not there any more; with 32 bits that is 2^32 tasks within one look.
  *
- * Source: the run queue of Tokio's multi-threaded scheduler, and Go's, from
- * which that has learnt. */
+ * Source: the run queue of Tokio's multi-threaded scheduler, and Go's, from which that has learnt. */
 #include "ring.h"
 
 #include "queue.h"
 #include "task.h"
 #include "trace.h"
 
-static uint64_t head_of(uint32_t free, uint32_t next) {
-  return (uint64_t)free << 32 | next;
+static uint64_t head_of(uint32_t free, uint32_t next)
+{
+    return (uint64_t)free << 32 | next;
 }
 
-static uint32_t head_free(uint64_t head) { return (uint32_t)(head >> 32); }
-
-static uint32_t head_next(uint64_t head) { return (uint32_t)head; }
-
-void ring_init(struct ring *ring) {
-  atomic_init(&ring->head, 0);
-  atomic_init(&ring->tail, 0);
-  ring->id = queue_new_id();
+static uint32_t head_free(uint64_t head)
+{
+    return (uint32_t)(head >> 32);
 }
 
-/* acquire (head): a count that was read after a wake must not be older than
- * that (partner: the exchanges below). acquire (tail): whoever sees a task
- * counted can take it (partner: the release in ring_push). */
-uint32_t ring_length(const struct ring *ring) {
-  uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-  uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-  uint32_t length = tail - head_next(head);
-
-  return length <= RING_CAPACITY
-             ? length
-             : RING_CAPACITY; /* the two were not read at the same moment */
+static uint32_t head_next(uint64_t head)
+{
+    return (uint32_t)head;
 }
 
-bool ring_push(struct ring *ring, struct task *task) {
-  /* acquire: the thief that gave this slot free has read it (partner: the
-   * release in ring_steal_end) */
-  uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-  uint32_t tail = atomic_load_explicit(
-      &ring->tail, memory_order_relaxed); /* only we write it */
-
-  if (tail - head_free(head) == RING_CAPACITY)
-    return false;
-  TRACE(QUEUE_PUSH, task->id, ring->id, tail - head_next(head) + 1);
-  /* relaxed: published by the next line */
-  atomic_store_explicit(&ring->slots[tail % RING_CAPACITY], task,
-                        memory_order_relaxed);
-  /* release: the slot, and the task (partner: the acquire in ring_steal_begin)
-   */
-  atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
-  return true;
+void ring_init(struct ring *ring)
+{
+    atomic_init(&ring->head, 0);
+    atomic_init(&ring->tail, 0);
+    ring->id = queue_new_id();
 }
 
-uint32_t ring_pop(struct ring *ring, struct task **tasks, uint32_t max) {
-  uint32_t tail = atomic_load_explicit(
-      &ring->tail, memory_order_relaxed); /* only we write it */
-  uint64_t before = atomic_load_explicit(
-      &ring->head, memory_order_relaxed); /* a guess, the exchange checks it */
-  uint64_t after;
-  uint32_t count, next;
+/* acquire (head): a count that was read after a wake must not be older than that (partner: the exchanges below).
+ * acquire (tail): whoever sees a task counted can take it (partner: the release in ring_push). */
+uint32_t ring_length(const struct ring *ring)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+    uint32_t length = tail - head_next(head);
 
-  do {
-    next = head_next(before);
-    count = tail - next < max ? tail - next : max;
-    if (count == 0)
-      return 0;
-    after =
-        head_of(head_free(before) == next ? next + count : head_free(before),
-                next + count);
-    /* relaxed: what the slots hold we have written ourselves; no partner */
-  } while (!atomic_compare_exchange_weak_explicit(
-      &ring->head, &before, after, memory_order_relaxed, memory_order_relaxed));
-  for (uint32_t i = 0; i < count; i++)
-    tasks[i] = atomic_load_explicit(&ring->slots[(next + i) % RING_CAPACITY],
-                                    memory_order_relaxed);
-  return count;
+    return length <= RING_CAPACITY ? length : RING_CAPACITY; /* the two were not read at the same moment */
+}
+
+bool ring_push(struct ring *ring, struct task *task)
+{
+    /* acquire: the thief that gave this slot free has read it (partner: the release in ring_steal_end) */
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* only we write it */
+
+    if (tail - head_free(head) == RING_CAPACITY)
+        return false;
+    TRACE(QUEUE_PUSH, task->id, ring->id, tail - head_next(head) + 1);
+    /* relaxed: published by the next line */
+    atomic_store_explicit(&ring->slots[tail % RING_CAPACITY], task, memory_order_relaxed);
+    /* release: the slot, and the task (partner: the acquire in ring_steal_begin) */
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+    return true;
+}
+
+uint32_t ring_pop(struct ring *ring, struct task **tasks, uint32_t max)
+{
+    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);   /* only we write it */
+    uint64_t before = atomic_load_explicit(&ring->head, memory_order_relaxed); /* a guess, the exchange checks it */
+    uint64_t after;
+    uint32_t count, next;
+
+    do {
+        next = head_next(before);
+        count = tail - next < max ? tail - next : max;
+        if (count == 0)
+            return 0;
+        after = head_of(head_free(before) == next ? next + count : head_free(before), next + count);
+        /* relaxed: what the slots hold we have written ourselves; no partner */
+    } while (!atomic_compare_exchange_weak_explicit(&ring->head, &before, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    for (uint32_t i = 0; i < count; i++)
+        tasks[i] = atomic_load_explicit(&ring->slots[(next + i) % RING_CAPACITY], memory_order_relaxed);
+    return count;
 }
 
 /* Claims the first half. Returns how many, and where they start in *first. */
-static uint32_t ring_steal_begin(struct ring *ring, uint32_t *first) {
-  /* acquire: the tail that is read next is not older than this head (partner:
-   * the exchanges of other thieves) */
-  uint64_t before = atomic_load_explicit(&ring->head, memory_order_acquire);
-  uint32_t count;
+static uint32_t ring_steal_begin(struct ring *ring, uint32_t *first)
+{
+    /* acquire: the tail that is read next is not older than this head (partner: the exchanges of other thieves) */
+    uint64_t before = atomic_load_explicit(&ring->head, memory_order_acquire);
+    uint32_t count;
 
-  do {
-    if (head_free(before) != head_next(before))
-      return 0;
-    *first = head_next(before);
-    /* acquire: the slots, and the tasks (partner: the release in ring_push) */
-    count = atomic_load_explicit(&ring->tail, memory_order_acquire) - *first;
-    count -= count / 2;
-    if (count == 0 || count > RING_CAPACITY)
-      return 0;
-    /* acquire on both outcomes: as above */
-  } while (!atomic_compare_exchange_weak_explicit(
-      &ring->head, &before, head_of(*first, *first + count),
-      memory_order_acquire, memory_order_acquire));
-  return count;
+    do {
+        if (head_free(before) != head_next(before))
+            return 0;
+        *first = head_next(before);
+        /* acquire: the slots, and the tasks (partner: the release in ring_push) */
+        count = atomic_load_explicit(&ring->tail, memory_order_acquire) - *first;
+        count -= count / 2;
+        if (count == 0 || count > RING_CAPACITY)
+            return 0;
+        /* acquire on both outcomes: as above */
+    } while (!atomic_compare_exchange_weak_explicit(&ring->head, &before, head_of(*first, *first + count),
+                                                    memory_order_acquire, memory_order_acquire));
+    return count;
 }
 
-/* Gives the claimed slots free. release: they were read before (partner: the
- * acquire in ring_push). */
-static void ring_steal_end(struct ring *ring) {
-  uint64_t before = atomic_load_explicit(
-      &ring->head, memory_order_relaxed); /* a guess, the exchange checks it */
+/* Gives the claimed slots free. release: they were read before (partner: the acquire in ring_push). */
+static void ring_steal_end(struct ring *ring)
+{
+    uint64_t before = atomic_load_explicit(&ring->head, memory_order_relaxed); /* a guess, the exchange checks it */
 
-  while (!atomic_compare_exchange_weak_explicit(
-      &ring->head, &before, head_of(head_next(before), head_next(before)),
-      memory_order_release, memory_order_relaxed))
-    ;
+    while (!atomic_compare_exchange_weak_explicit(&ring->head, &before, head_of(head_next(before), head_next(before)),
+                                                  memory_order_release, memory_order_relaxed))
+        ;
 }
 
-uint32_t ring_steal(struct ring *from, struct ring *to) {
-  uint32_t first, count = ring_steal_begin(from, &first);
-  uint32_t tail = atomic_load_explicit(
-      &to->tail, memory_order_relaxed); /* only we write it */
+uint32_t ring_steal(struct ring *from, struct ring *to)
+{
+    uint32_t first, count = ring_steal_begin(from, &first);
+    uint32_t tail = atomic_load_explicit(&to->tail, memory_order_relaxed); /* only we write it */
 
-  if (count == 0)
-    return 0;
-  for (uint32_t i = 0; i < count; i++) {
-    struct task *task =
-        atomic_load_explicit(&from->slots[(first + i) % RING_CAPACITY],
-                             memory_order_relaxed); /* see begin */
-    TRACE(QUEUE_STEAL, task->id, from->id, to->id);
-    atomic_store_explicit(&to->slots[(tail + i) % RING_CAPACITY], task,
-                          memory_order_relaxed);
-  }
-  ring_steal_end(from);
-  /* release: as in ring_push, for those who steal from us next (partner:
-   * ring_steal_begin) */
-  atomic_store_explicit(&to->tail, tail + count, memory_order_release);
-  return count;
+    if (count == 0)
+        return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct task *task = atomic_load_explicit(&from->slots[(first + i) % RING_CAPACITY],
+                                                 memory_order_relaxed); /* see begin */
+        TRACE(QUEUE_STEAL, task->id, from->id, to->id);
+        atomic_store_explicit(&to->slots[(tail + i) % RING_CAPACITY], task, memory_order_relaxed);
+    }
+    ring_steal_end(from);
+    /* release: as in ring_push, for those who steal from us next (partner: ring_steal_begin) */
+    atomic_store_explicit(&to->tail, tail + count, memory_order_release);
+    return count;
 }

@@ -1,6 +1,5 @@
-/* Source of the idea: Bonwick, "The Slab Allocator" (1994); that each thread
- * frees into its own list and foreign frees go to a list apart is from
- * mimalloc. */
+/* Source of the idea: Bonwick, "The Slab Allocator" (1994); that each thread frees into its own list and foreign frees go
+ * to a list apart is from mimalloc. */
 #include "slab.h"
 
 #include "task.h"
@@ -13,208 +12,212 @@
 #include <sys/mman.h>
 
 enum {
-  CHUNK_SIZE = 256 * 1024,
-  SMALL_STEP = 8, /* sizes up to SMALL_MAX in such steps, then powers of two */
-  SMALL_MAX = 512,
-  SMALL_CLASSES = SMALL_MAX / SMALL_STEP,
-  CLASSES = SMALL_CLASSES + 48,
+    CHUNK_SIZE = 256 * 1024,
+    SMALL_STEP = 8, /* sizes up to SMALL_MAX in such steps, then powers of two */
+    SMALL_MAX = 512,
+    SMALL_CLASSES = SMALL_MAX / SMALL_STEP,
+    CLASSES = SMALL_CLASSES + 48,
 };
 
 struct chunk {
-  struct slab *slab;
-  struct chunk *next; /* of this slab */
-  size_t length;      /* of the mapping */
-  size_t stride;      /* bytes from block to block */
-  _Alignas(16) unsigned char blocks[];
+    struct slab *slab;
+    struct chunk *next; /* of this slab */
+    size_t length;      /* of the mapping */
+    size_t stride;      /* bytes from block to block */
+    _Alignas(16) unsigned char blocks[];
 };
 
 struct size_class {
-  struct task *free; /* given back, chained by `next` */
-  unsigned char
-      *next; /* in the newest chunk: from here on nothing was ever given out */
-  unsigned char *end;
+    struct task *free;   /* given back, chained by `next` */
+    unsigned char *next; /* in the newest chunk: from here on nothing was ever given out */
+    unsigned char *end;
 };
 
 struct slab {
-  /* set once */
-  struct runtime *runtime;
+    /* set once */
+    struct runtime *runtime;
 
-  /* the owner */
-  struct size_class classes[CLASSES];
-  struct chunk *chunks;
-  size_t
-      out; /* blocks given out, less those that came back by way of the owner */
+    /* the owner */
+    struct size_class classes[CLASSES];
+    struct chunk *chunks;
+    size_t out; /* blocks given out, less those that came back by way of the owner */
 
-  /* any thread, under lock */
-  pthread_mutex_t lock;
-  struct task *returned; /* by other threads, chained by `next` */
-  size_t returns;        /* how many */
-  bool closed;           /* the owner is gone, and `out` counts down here */
+    /* any thread, under lock */
+    pthread_mutex_t lock;
+    struct task *returned; /* by other threads, chained by `next` */
+    size_t returns;        /* how many */
+    bool closed;           /* the owner is gone, and `out` counts down here */
 };
 
-struct slab *slab_new(struct runtime *rt) {
-  struct slab *slab = calloc(1, sizeof *slab);
-  if (slab) {
-    slab->runtime = rt;
-    pthread_mutex_init(&slab->lock, NULL);
-  }
-  return slab;
+struct slab *slab_new(struct runtime *rt)
+{
+    struct slab *slab = calloc(1, sizeof *slab);
+    if (slab) {
+        slab->runtime = rt;
+        pthread_mutex_init(&slab->lock, NULL);
+    }
+    return slab;
 }
 
-static struct chunk *chunk_of(const struct task *task) {
-  return (struct chunk *)((uintptr_t)task & ~(uintptr_t)(CHUNK_SIZE - 1));
+static struct chunk *chunk_of(const struct task *task)
+{
+    return (struct chunk *)((uintptr_t)task & ~(uintptr_t)(CHUNK_SIZE - 1));
 }
 
-struct runtime *slab_runtime(const struct task *task) {
-  return chunk_of(task)->slab->runtime;
+struct runtime *slab_runtime(const struct task *task)
+{
+    return chunk_of(task)->slab->runtime;
 }
 
 /* --- sizes --- */
 
-static unsigned class_of(size_t size) {
-  if (size <= SMALL_MAX)
-    return (unsigned)((size + SMALL_STEP - 1) / SMALL_STEP) - 1;
-  return SMALL_CLASSES + (unsigned)(64 - __builtin_clzll(size - 1)) - 10;
+static unsigned class_of(size_t size)
+{
+    if (size <= SMALL_MAX)
+        return (unsigned)((size + SMALL_STEP - 1) / SMALL_STEP) - 1;
+    return SMALL_CLASSES + (unsigned)(64 - __builtin_clzll(size - 1)) - 10;
 }
 
-static size_t class_stride(unsigned number) {
-  return number < SMALL_CLASSES ? (number + 1) * SMALL_STEP
-                                : (size_t)1024 << (number - SMALL_CLASSES);
+static size_t class_stride(unsigned number)
+{
+    return number < SMALL_CLASSES ? (number + 1) * SMALL_STEP : (size_t)1024 << (number - SMALL_CLASSES);
 }
 
 /* --- chunks --- */
 
-/* The kernel gives no alignment beyond a page, so twice as much is mapped, and
- * what stands over is given back. */
-static void *map_aligned(size_t length) {
-  size_t room = length + CHUNK_SIZE;
-  unsigned char *start = mmap(NULL, room, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (start == MAP_FAILED)
-    return NULL;
-  size_t before = -(uintptr_t)start & (CHUNK_SIZE - 1);
-  if (before)
-    munmap(start, before);
-  munmap(start + before + length, room - before - length);
-  return start + before;
+/* The kernel gives no alignment beyond a page, so twice as much is mapped, and what stands over is given back. */
+static void *map_aligned(size_t length)
+{
+    size_t room = length + CHUNK_SIZE;
+    unsigned char *start = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED)
+        return NULL;
+    size_t before = -(uintptr_t)start & (CHUNK_SIZE - 1);
+    if (before)
+        munmap(start, before);
+    munmap(start + before + length, room - before - length);
+    return start + before;
 }
 
-/* A block begins in the first CHUNK_SIZE bytes of its chunk; one that is big
- * has a chunk of its own, as long as needed. */
-static bool slab_grow(struct slab *slab, struct size_class *class,
-                      size_t stride) {
-  size_t length = CHUNK_SIZE;
-  if (stride > CHUNK_SIZE / 8)
-    length = (sizeof(struct chunk) + stride + 4095) / 4096 * 4096;
-  struct chunk *chunk = map_aligned(length);
-  if (!chunk)
-    return false;
-  *chunk = (struct chunk){
-      .slab = slab, .next = slab->chunks, .length = length, .stride = stride};
-  slab->chunks = chunk;
-  class->next = chunk->blocks;
-  class->end = chunk->blocks + (length - sizeof *chunk) / stride * stride;
-  return true;
+/* A block begins in the first CHUNK_SIZE bytes of its chunk; one that is big has a chunk of its own, as long as needed. */
+static bool slab_grow(struct slab *slab, struct size_class *class, size_t stride)
+{
+    size_t length = CHUNK_SIZE;
+    if (stride > CHUNK_SIZE / 8)
+        length = (sizeof(struct chunk) + stride + 4095) / 4096 * 4096;
+    struct chunk *chunk = map_aligned(length);
+    if (!chunk)
+        return false;
+    *chunk = (struct chunk){.slab = slab, .next = slab->chunks, .length = length, .stride = stride};
+    slab->chunks = chunk;
+    class->next = chunk->blocks;
+    class->end = chunk->blocks + (length - sizeof *chunk) / stride * stride;
+    return true;
 }
 
-static void slab_delete(struct slab *slab) {
-  for (struct chunk *chunk = slab->chunks, *next; chunk; chunk = next) {
-    next = chunk->next;
-    munmap(chunk, chunk->length);
-  }
-  pthread_mutex_destroy(&slab->lock);
-  free(slab);
+static void slab_delete(struct slab *slab)
+{
+    for (struct chunk *chunk = slab->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        munmap(chunk, chunk->length);
+    }
+    pthread_mutex_destroy(&slab->lock);
+    free(slab);
 }
 
 /* --- out and back --- */
 
-static void slab_put(struct slab *slab, struct task *task) {
-  struct size_class *class = &slab->classes[class_of(chunk_of(task)->stride)];
+static void slab_put(struct slab *slab, struct task *task)
+{
+    struct size_class *class = &slab->classes[class_of(chunk_of(task)->stride)];
 
-  task->next = class->free;
-  class->free = task;
-  slab->out--;
+    task->next = class->free;
+    class->free = task;
+    slab->out--;
 }
 
 /* Takes over what other threads have given back. */
-static void slab_collect(struct slab *slab) {
-  pthread_mutex_lock(&slab->lock);
-  struct task *task = slab->returned;
-  slab->returned = NULL;
-  slab->returns = 0;
-  pthread_mutex_unlock(&slab->lock);
-  for (struct task *next; task; task = next) {
-    next = task->next;
-    slab_put(slab, task);
-  }
-}
-
-static struct task *slab_take_new(struct slab *slab, struct size_class *class,
-                                  size_t stride) {
-  if (class->next == class->end && !slab_grow(slab, class, stride))
-    return NULL;
-  struct task *task = (struct task *)class->next;
-  class->next += stride;
-  return task;
-}
-
-struct task *slab_alloc(struct slab *slab, size_t size) {
-  unsigned number = class_of(size);
-  struct size_class *class = &slab->classes[number];
-
-  if (!class->free && class->next == class->end)
-    slab_collect(slab);
-  struct task *task = class->free;
-  if (task)
-    class->free = task->next;
-  else
-    task = slab_take_new(slab, class, class_stride(number));
-  if (task)
-    slab->out++;
-  return task;
-}
-
-static void slab_return(struct slab *slab, struct task *task) {
-  pthread_mutex_lock(&slab->lock);
-  task->next = slab->returned;
-  slab->returned = task;
-  slab->returns++;
-  bool last = slab->closed && slab->returns == slab->out;
-  pthread_mutex_unlock(&slab->lock);
-  if (last)
-    slab_delete(slab);
-}
-
-void slab_free(struct task *task, struct slab *mine) {
-  struct slab *slab = chunk_of(task)->slab;
-
-  if (slab == mine)
-    slab_put(slab, task);
-  else
-    slab_return(slab, task);
-}
-
-void slab_close(struct slab *slab) {
-  slab_collect(slab);
-  pthread_mutex_lock(&slab->lock);
-  slab->closed = true;
-  bool last = slab->returns == slab->out;
-  pthread_mutex_unlock(&slab->lock);
-  if (last)
-    slab_delete(slab);
-}
-
-/* Blocks that were never given out are zero, and so is the count of owners in
- * one that was given back. */
-void slab_each(struct slab *slab, void (*act)(struct task *task, void *arg),
-               void *arg) {
-  for (struct chunk *chunk = slab->chunks; chunk; chunk = chunk->next) {
-    size_t room =
-        (chunk->length - sizeof *chunk) / chunk->stride * chunk->stride;
-    for (size_t at = 0; at < room; at += chunk->stride) {
-      struct task *task = (struct task *)(chunk->blocks + at);
-      if (task_owners(task) > 0)
-        act(task, arg);
+static void slab_collect(struct slab *slab)
+{
+    pthread_mutex_lock(&slab->lock);
+    struct task *task = slab->returned;
+    slab->returned = NULL;
+    slab->returns = 0;
+    pthread_mutex_unlock(&slab->lock);
+    for (struct task *next; task; task = next) {
+        next = task->next;
+        slab_put(slab, task);
     }
-  }
+}
+
+static struct task *slab_take_new(struct slab *slab, struct size_class *class, size_t stride)
+{
+    if (class->next == class->end && !slab_grow(slab, class, stride))
+        return NULL;
+    struct task *task = (struct task *)class->next;
+    class->next += stride;
+    return task;
+}
+
+struct task *slab_alloc(struct slab *slab, size_t size)
+{
+    unsigned number = class_of(size);
+    struct size_class *class = &slab->classes[number];
+
+    if (!class->free && class->next == class->end)
+        slab_collect(slab);
+    struct task *task = class->free;
+    if (task)
+        class->free = task->next;
+    else
+        task = slab_take_new(slab, class, class_stride(number));
+    if (task)
+        slab->out++;
+    return task;
+}
+
+static void slab_return(struct slab *slab, struct task *task)
+{
+    pthread_mutex_lock(&slab->lock);
+    task->next = slab->returned;
+    slab->returned = task;
+    slab->returns++;
+    bool last = slab->closed && slab->returns == slab->out;
+    pthread_mutex_unlock(&slab->lock);
+    if (last)
+        slab_delete(slab);
+}
+
+void slab_free(struct task *task, struct slab *mine)
+{
+    struct slab *slab = chunk_of(task)->slab;
+
+    if (slab == mine)
+        slab_put(slab, task);
+    else
+        slab_return(slab, task);
+}
+
+void slab_close(struct slab *slab)
+{
+    slab_collect(slab);
+    pthread_mutex_lock(&slab->lock);
+    slab->closed = true;
+    bool last = slab->returns == slab->out;
+    pthread_mutex_unlock(&slab->lock);
+    if (last)
+        slab_delete(slab);
+}
+
+/* Blocks that were never given out are zero, and so is the count of owners in one that was given back. */
+void slab_each(struct slab *slab, void (*act)(struct task *task, void *arg), void *arg)
+{
+    for (struct chunk *chunk = slab->chunks; chunk; chunk = chunk->next) {
+        size_t room = (chunk->length - sizeof *chunk) / chunk->stride * chunk->stride;
+        for (size_t at = 0; at < room; at += chunk->stride) {
+            struct task *task = (struct task *)(chunk->blocks + at);
+            if (task_owners(task) > 0)
+                act(task, arg);
+        }
+    }
 }

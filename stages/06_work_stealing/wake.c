@@ -6,182 +6,175 @@
 
 /* --- the state word --- */
 
-static bool is_at_rest(unsigned word) {
-  return !(word & (TASK_QUEUED | TASK_RUNNING | TASK_DONE));
+static bool is_at_rest(unsigned word)
+{
+    return !(word & (TASK_QUEUED | TASK_RUNNING | TASK_DONE));
 }
 
-/* Sets QUEUED and more, queues the task if that is now up to the caller, and
- * returns the state before. Afterwards only a share of the caller's own keeps
- * the task there.
+/* Sets QUEUED and more, queues the task if that is now up to the caller, and returns the state before. Afterwards only
+ * a share of the caller's own keeps the task there.
  *
- * The read-modify-write is done even when QUEUED is set already. acq_rel: the
- * release half publishes what the waker did before to the poll that this wake
- * leads to (partner: task_take); the acquire half makes a caller that queues
- * the task see what the worker wrote up to the end of the last poll (partner:
- * task_end_pending). */
-static unsigned task_mark(struct task *task, unsigned bits) {
-  unsigned before =
-      atomic_fetch_or_explicit(&task->state, bits, memory_order_acq_rel);
-  if (is_at_rest(before))
-    executor_queue(task);
-  return before;
+ * The read-modify-write is done even when QUEUED is set already. acq_rel: the release half publishes what the waker did
+ * before to the poll that this wake leads to (partner: task_take); the acquire half makes a caller that queues the task
+ * see what the worker wrote up to the end of the last poll (partner: task_end_pending). */
+static unsigned task_mark(struct task *task, unsigned bits)
+{
+    unsigned before = atomic_fetch_or_explicit(&task->state, bits, memory_order_acq_rel);
+    if (is_at_rest(before))
+        executor_queue(task);
+    return before;
 }
 
-/* The same for a wake that gives its waker up, in one step. The runtime has a
- * share until the task is done, so it is there to be queued. */
-static unsigned task_mark_and_unref(struct task *task, bool *last) {
-  unsigned before = atomic_load_explicit(
-      &task->state, memory_order_relaxed); /* a guess, the exchange checks it */
-  unsigned after;
+/* The same for a wake that gives its waker up, in one step. The runtime has a share until the task is done, so it is
+ * there to be queued. */
+static unsigned task_mark_and_unref(struct task *task, bool *last)
+{
+    unsigned before = atomic_load_explicit(&task->state, memory_order_relaxed); /* a guess, the exchange checks it */
+    unsigned after;
 
-  do
-    after = (before | TASK_QUEUED) - TASK_OWNER;
-  while (!atomic_compare_exchange_weak_explicit(&task->state, &before, after,
-                                                memory_order_acq_rel,
-                                                memory_order_relaxed));
-  *last = task_word_owners(after) == 0;
-  if (is_at_rest(before))
-    executor_queue(task);
-  return before;
+    do
+        after = (before | TASK_QUEUED) - TASK_OWNER;
+    while (!atomic_compare_exchange_weak_explicit(&task->state, &before, after, memory_order_acq_rel,
+                                                  memory_order_relaxed));
+    *last = task_word_owners(after) == 0;
+    if (is_at_rest(before))
+        executor_queue(task);
+    return before;
 }
 
-/* The mark of a wake is only seen if it is there already; one that comes later
- * stays for the end of the poll. */
-unsigned task_take(struct task *task, unsigned *before) {
-  unsigned after;
+/* The mark of a wake is only seen if it is there already; one that comes later stays for the end of the poll. */
+unsigned task_take(struct task *task, unsigned *before)
+{
+    unsigned after;
 
-  /* relaxed: a task without a mark comes with all that the worker needs, from
-   * the queue */
-  *before = atomic_load_explicit(&task->state, memory_order_relaxed);
-  if (!(*before & (TASK_QUEUED | TASK_ABORTED)))
-    return *before;
-  do {
-    after = *before & ~(unsigned)(TASK_QUEUED | TASK_RUNNING);
-    after |= *before & TASK_ABORTED ? TASK_DONE : TASK_RUNNING;
-    /* acquire: what all wakers published since the last time (partner:
-     * task_mark) */
-  } while (!atomic_compare_exchange_weak_explicit(
-      &task->state, before, after, memory_order_acquire, memory_order_relaxed));
-  return after;
+    /* relaxed: a task without a mark comes with all that the worker needs, from the queue */
+    *before = atomic_load_explicit(&task->state, memory_order_relaxed);
+    if (!(*before & (TASK_QUEUED | TASK_ABORTED)))
+        return *before;
+    do {
+        after = *before & ~(unsigned)(TASK_QUEUED | TASK_RUNNING);
+        after |= *before & TASK_ABORTED ? TASK_DONE : TASK_RUNNING;
+        /* acquire: what all wakers published since the last time (partner: task_mark) */
+    } while (!atomic_compare_exchange_weak_explicit(&task->state, before, after, memory_order_acquire,
+                                                    memory_order_relaxed));
+    return after;
 }
 
-/* release: whoever queues the task next sees what the worker and the poll wrote
- * (partner: task_mark). */
-unsigned task_end_pending(struct task *task, unsigned *before) {
-  *before = atomic_fetch_and_explicit(&task->state, ~(unsigned)TASK_RUNNING,
-                                      memory_order_release);
-  return *before & ~(unsigned)TASK_RUNNING;
+/* release: whoever queues the task next sees what the worker and the poll wrote (partner: task_mark). */
+unsigned task_end_pending(struct task *task, unsigned *before)
+{
+    *before = atomic_fetch_and_explicit(&task->state, ~(unsigned)TASK_RUNNING, memory_order_release);
+    return *before & ~(unsigned)TASK_RUNNING;
 }
 
-/* release: the finished future comes before it (partners: join_poll,
- * join_give_up, and the acquire of the last owner in task_unref). acquire: the
- * waker that was left in the task (partner: join_announce), and all that a
- * taker did before it gave up (partner: join_give_up). */
-unsigned task_end_ready(struct task *task, unsigned *before, bool *gone) {
-  unsigned after;
+/* release: the finished future comes before it (partners: join_poll, join_give_up, and the acquire of the last owner in
+ * task_unref). acquire: the waker that was left in the task (partner: join_announce), and all that a taker did before it
+ * gave up (partner: join_give_up). */
+unsigned task_end_ready(struct task *task, unsigned *before, bool *gone)
+{
+    unsigned after;
 
-  *before = atomic_load_explicit(
-      &task->state, memory_order_relaxed); /* a guess, the exchange checks it */
-  do {
-    after = (*before & ~(unsigned)TASK_RUNNING) | TASK_DONE | TASK_OVER;
-    *gone = (*before & (TASK_WANTED | TASK_WAITED)) == TASK_WANTED;
-    if (*gone)
-      after -= TASK_OWNER;
-  } while (!atomic_compare_exchange_weak_explicit(
-      &task->state, before, after, memory_order_acq_rel, memory_order_relaxed));
-  return after;
+    *before = atomic_load_explicit(&task->state, memory_order_relaxed); /* a guess, the exchange checks it */
+    do {
+        after = (*before & ~(unsigned)TASK_RUNNING) | TASK_DONE | TASK_OVER;
+        *gone = (*before & (TASK_WANTED | TASK_WAITED)) == TASK_WANTED;
+        if (*gone)
+            after -= TASK_OWNER;
+    } while (!atomic_compare_exchange_weak_explicit(&task->state, before, after, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    return after;
 }
 
 /* --- owners --- */
 
-static void task_ref(struct task *task) {
-  /* relaxed: whoever adds an owner is one, so the count cannot reach zero
-   * meanwhile */
-  atomic_fetch_add_explicit(&task->state, TASK_OWNER, memory_order_relaxed);
+static void task_ref(struct task *task)
+{
+    /* relaxed: whoever adds an owner is one, so the count cannot reach zero meanwhile */
+    atomic_fetch_add_explicit(&task->state, TASK_OWNER, memory_order_relaxed);
 }
 
-void task_unref(struct task *task) {
-  /* acquire: who finds itself the only owner has no one to race with; all that
-   * the others did came before (partner: the release below, and every other
-   * step that gives up a share) */
-  unsigned word = atomic_load_explicit(&task->state, memory_order_acquire);
+void task_unref(struct task *task)
+{
+    /* acquire: who finds itself the only owner has no one to race with; all that the others did came before (partner:
+     * the release below, and every other step that gives up a share) */
+    unsigned word = atomic_load_explicit(&task->state, memory_order_acquire);
 
-  /* acq_rel: all that an owner did with the block comes before the last owner's
-   * free; its partner is itself */
-  if (task_word_owners(word) > 1)
-    word = atomic_fetch_sub_explicit(&task->state, TASK_OWNER,
-                                     memory_order_acq_rel);
-  if (task_word_owners(word) == 1)
-    task_free(task);
+    /* acq_rel: all that an owner did with the block comes before the last owner's free; its partner is itself */
+    if (task_word_owners(word) > 1)
+        word = atomic_fetch_sub_explicit(&task->state, TASK_OWNER, memory_order_acq_rel);
+    if (task_word_owners(word) == 1)
+        task_free(task);
 }
 
 /* --- wakers --- */
 
-/* A task that wakes itself in its own poll needs no change of the word: its
- * worker asks after the poll. */
-static bool is_my_own(const struct task *task, const struct site *at,
-                      bool consumed) {
-  if (!executor_note_own_wake(task))
-    return false;
-  TRACE_AT(WAKE_BEGIN, task->id, 0, consumed, at);
-  TRACE_AT(WAKE_END, task->id, TRACE_STATES(TASK_RUNNING, TASK_RUNNING),
-           consumed, at);
-  return true;
+/* A task that wakes itself in its own poll needs no change of the word: its worker asks after the poll. */
+static bool is_my_own(const struct task *task, const struct site *at, bool consumed)
+{
+    if (!executor_note_own_wake(task))
+        return false;
+    TRACE_AT(WAKE_BEGIN, task->id, 0, consumed, at);
+    TRACE_AT(WAKE_END, task->id, TRACE_STATES(TASK_RUNNING, TASK_RUNNING), consumed, at);
+    return true;
 }
 
-static void task_wake_by_ref(void *data, const struct site *at) {
-  struct task *task = data;
+static void task_wake_by_ref(void *data, const struct site *at)
+{
+    struct task *task = data;
 
-  if (is_my_own(task, at, false))
-    return;
-  TRACE_AT(WAKE_BEGIN, task->id, 0, 0, at);
-  unsigned before = task_mark(task, TASK_QUEUED);
-  TRACE_AT(WAKE_END, task->id, TASK_STATES(before, before | TASK_QUEUED), 0,
-           at);
+    if (is_my_own(task, at, false))
+        return;
+    TRACE_AT(WAKE_BEGIN, task->id, 0, 0, at);
+    unsigned before = task_mark(task, TASK_QUEUED);
+    TRACE_AT(WAKE_END, task->id, TASK_STATES(before, before | TASK_QUEUED), 0, at);
 }
 
-static void task_wake(void *data, const struct site *at) {
-  struct task *task = data;
-  uint32_t id = task->id;
-  bool last;
+static void task_wake(void *data, const struct site *at)
+{
+    struct task *task = data;
+    uint32_t id = task->id;
+    bool last;
 
-  if (is_my_own(task, at, true)) {
+    if (is_my_own(task, at, true)) {
+        task_unref(task);
+        return;
+    }
+    TRACE_AT(WAKE_BEGIN, id, 0, 1, at);
+    unsigned before = task_mark_and_unref(task, &last);
+    TRACE_AT(WAKE_END, id, TASK_STATES(before, before | TASK_QUEUED), 1, at);
+    if (last)
+        task_free(task);
+}
+
+static void task_waker_drop(void *data, const struct site *at)
+{
+    struct task *task = data;
+
+    TRACE_AT(WAKER_DROP, task->id, 0, 0, at);
     task_unref(task);
-    return;
-  }
-  TRACE_AT(WAKE_BEGIN, id, 0, 1, at);
-  unsigned before = task_mark_and_unref(task, &last);
-  TRACE_AT(WAKE_END, id, TASK_STATES(before, before | TASK_QUEUED), 1, at);
-  if (last)
-    task_free(task);
-}
-
-static void task_waker_drop(void *data, const struct site *at) {
-  struct task *task = data;
-
-  TRACE_AT(WAKER_DROP, task->id, 0, 0, at);
-  task_unref(task);
 }
 
 static struct waker task_waker_clone(void *data, const struct site *at);
 
-static const struct waker_vtable task_waker = {
-    task_waker_clone, task_wake, task_wake_by_ref, task_waker_drop};
+static const struct waker_vtable task_waker = {task_waker_clone, task_wake, task_wake_by_ref, task_waker_drop};
 
-static struct waker task_waker_clone(void *data, const struct site *at) {
-  struct task *task = data;
+static struct waker task_waker_clone(void *data, const struct site *at)
+{
+    struct task *task = data;
 
-  TRACE_AT(WAKER_CLONE, task->id, 0, 0, at);
-  task_ref(task);
-  return (struct waker){&task_waker, task};
+    TRACE_AT(WAKER_CLONE, task->id, 0, 0, at);
+    task_ref(task);
+    return (struct waker){&task_waker, task};
 }
 
-struct waker task_lend_waker(struct task *task) {
-  return (struct waker){&task_waker, task};
+struct waker task_lend_waker(struct task *task)
+{
+    return (struct waker){&task_waker, task};
 }
 
-void task_abort(struct task *task, const struct site *at) {
-  unsigned bits = TASK_QUEUED | TASK_ABORTED;
-  unsigned before = task_mark(task, bits);
-  TRACE_AT(TASK_ABORT, task->id, TASK_STATES(before, before | bits), 0, at);
+void task_abort(struct task *task, const struct site *at)
+{
+    unsigned bits = TASK_QUEUED | TASK_ABORTED;
+    unsigned before = task_mark(task, bits);
+    TRACE_AT(TASK_ABORT, task->id, TASK_STATES(before, before | bits), 0, at);
 }

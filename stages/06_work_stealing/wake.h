@@ -1,6 +1,5 @@
-/* The task's state word: how a task that is pending gets back into a queue,
- * once and only once, whoever wakes it and when; how its output gets to whoever
- * waits for it; and who owns its memory. */
+/* The task's state word: how a task that is pending gets back into a queue, once and only once, whoever wakes it and
+ * when; how its output gets to whoever waits for it; and who owns its memory. */
 #ifndef WAKE_H
 #define WAKE_H
 
@@ -11,80 +10,71 @@
 
 struct task;
 
-/* The first four are those of trace_state in events.h. Only the functions in
- * wake.c and join.c change the word.
+/* The first four are those of trace_state in events.h. Only the functions in wake.c and join.c change the word.
  *
- *   bit      set by                              cleared by cannot be set
- * together with QUEUED   a wake or an abort (any thread)     the worker, as it
- * takes the task    - RUNNING  spawn; the worker, as it takes the  the worker,
- * after a poll that was   DONE task                                pending DONE
- * the worker: ready or cancelled      nobody RUNNING ABORTED  an abort nobody -
- *   WANTED   spawn, if there is a joining side   the joining side, as it gives
- * up    - WAITED   the joining side, having left its   the joining side, before
- * it         - waker in the task                   touches that waker again
- *   OVER     the worker, when the future has     nobody RUNNING finished or was
- * dropped the rest counts owners, by OWNER: the runtime until the task is over,
- * the join handle, each waker
+ *   bit      set by                              cleared by                          cannot be set together with
+ *   QUEUED   a wake or an abort (any thread)     the worker, as it takes the task    -
+ *   RUNNING  spawn; the worker, as it takes the  the worker, after a poll that was   DONE
+ *            task                                pending
+ *   DONE     the worker: ready or cancelled      nobody                              RUNNING
+ *   ABORTED  an abort                            nobody                              -
+ *   WANTED   spawn, if there is a joining side   the joining side, as it gives up    -
+ *   WAITED   the joining side, having left its   the joining side, before it         -
+ *            waker in the task                   touches that waker again
+ *   OVER     the worker, when the future has     nobody                              RUNNING
+ *            finished or was dropped
+ *   the rest counts owners, by OWNER: the runtime until the task is over, the join handle, each waker
  *
- * RUNNING says that a worker holds the task: it polls it, or has it in a queue
- * since it was spawned or gave way in its own poll. Those two, the most
- * frequent ways into a queue, need no change of the word at all. A wake of a
- * task that is held leaves only its mark, and whoever holds the task finds the
- * mark when it takes it, or after the poll.
+ * RUNNING says that a worker holds the task: it polls it, or has it in a queue since it was spawned or gave way in its
+ * own poll. Those two, the most frequent ways into a queue, need no change of the word at all. A wake of a task that is
+ * held leaves only its mark, and whoever holds the task finds the mark when it takes it, or after the poll.
  *
- * Whoever sets QUEUED in a word that had none of QUEUED, RUNNING and DONE, and
- * nobody else, puts the task in a queue.
+ * Whoever sets QUEUED in a word that had none of QUEUED, RUNNING and DONE, and nobody else, puts the task in a queue.
  *
- * OVER comes with DONE if the future was ready, and after its drop if the task
- * was cancelled. Each side learns from its own read-modify-write what the other
- * had said before: the waker that lies in the task is the worker's if WAITED
- * stood when it set OVER, and else the joining side's. The finished future is
- * the joining side's if WANTED stood then, and else the worker's. */
+ * OVER comes with DONE if the future was ready, and after its drop if the task was cancelled. Each side learns from its
+ * own read-modify-write what the other had said before: the waker that lies in the task is the worker's if WAITED stood
+ * when it set OVER, and else the joining side's. The finished future is the joining side's if WANTED stood then, and
+ * else the worker's. */
 enum task_state {
-  TASK_QUEUED = 1,
-  TASK_RUNNING = 2,
-  TASK_DONE = 4,
-  TASK_ABORTED = 8,
-  TASK_WANTED = 16,
-  TASK_WAITED = 32,
-  TASK_OVER = 64,
-  TASK_OWNER = 256,
+    TASK_QUEUED = 1,
+    TASK_RUNNING = 2,
+    TASK_DONE = 4,
+    TASK_ABORTED = 8,
+    TASK_WANTED = 16,
+    TASK_WAITED = 32,
+    TASK_OVER = 64,
+    TASK_OWNER = 256,
 };
 
 /* What of a change of the word goes into a recording. */
-#define TASK_STATES(before, after)                                             \
-  TRACE_STATES((before) % TASK_WANTED, (after) % TASK_WANTED)
+#define TASK_STATES(before, after) TRACE_STATES((before) % TASK_WANTED, (after) % TASK_WANTED)
 
-/* The waker that a poll is lent. It has no share of the task; its clones have.
- */
+/* The waker that a poll is lent. It has no share of the task; its clones have. */
 struct waker task_lend_waker(struct task *task);
 
-/* Tells a task to stop: a worker drops its future instead of polling it again,
- * and its join handle becomes ready with no output. A task that is done, or
- * becomes ready in the poll that runs now, is not affected. Any thread that
- * holds the handle or a waker of the task. */
+/* Tells a task to stop: a worker drops its future instead of polling it again, and its join handle becomes ready with no
+ * output. A task that is done, or becomes ready in the poll that runs now, is not affected. Any thread that holds the
+ * handle or a waker of the task. */
 void task_abort(struct task *task, const struct site *at);
 
-/* --- for the worker that holds the task. They return the new state, and the
- * one before in *before --- */
+/* --- for the worker that holds the task. They return the new state, and the one before in *before --- */
 
 /* It came out of a queue: to RUNNING, or to DONE if it was aborted. */
 unsigned task_take(struct task *task, unsigned *before);
 
-/* After a poll that was pending. If QUEUED is set now, the task was woken
- * meanwhile and is still the worker's; if not, it is nobody's, and may be gone.
- */
+/* After a poll that was pending. If QUEUED is set now, the task was woken meanwhile and is still the worker's; if not, it
+ * is nobody's, and may be gone. */
 unsigned task_end_pending(struct task *task, unsigned *before);
 
-/* After a poll that was ready: to DONE and OVER. If somebody wants the output
- * and nobody waits, the runtime's share goes with it, and nothing is left to
- * do: *gone, and the task may be. */
+/* After a poll that was ready: to DONE and OVER. If somebody wants the output and nobody waits, the runtime's share goes
+ * with it, and nothing is left to do: *gone, and the task may be. */
 unsigned task_end_ready(struct task *task, unsigned *before, bool *gone);
 
 /* --- owners --- */
 
-static inline unsigned task_word_owners(unsigned word) {
-  return word / TASK_OWNER;
+static inline unsigned task_word_owners(unsigned word)
+{
+    return word / TASK_OWNER;
 }
 
 /* Gives up one owner's share of the block. */
