@@ -64,11 +64,10 @@ static unsigned oneshot_end(struct oneshot *channel, unsigned bit)
  * receiver changes nothing but CLOSED meanwhile. release: the waker has been read (partner: oneshot_look). */
 static void oneshot_wake(struct oneshot *channel, unsigned bit, const struct site *at)
 {
-    struct waker waker = channel->receiver;
-    uint32_t number = channel->number;
+    struct waker waker = waiter_read_waker(&channel->receiver, channel->number, at);
 
     atomic_store_explicit(&channel->state, bit, memory_order_release);
-    wait_wake(&waker, TRACE_SOURCE_SYNC, number, at);
+    waker_wake_at(waker, at);
 }
 
 static int oneshot_finish(struct oneshot *channel, unsigned bit, const struct site *at)

@@ -85,6 +85,12 @@ void waiter_drop_waker(struct waker old, const struct site *at)
         waker_drop_at(old, at);
 }
 
+struct waker waiter_read_waker(const struct waker *place, uint64_t number, const struct site *at)
+{
+    TRACE_AT(WAIT_END, 0, TRACE_SOURCE_SYNC, number, at);
+    return *place;
+}
+
 void waiter_grant(struct waiters *list, struct wakes *wakes)
 {
     struct waiter *w = list->first;

@@ -61,6 +61,10 @@ struct waker waiters_remove(struct waiters *list, struct waiter *w, const struct
 /* Drops what the two gave, if it is a waker. Without the lock. */
 void waiter_drop_waker(struct waker old, const struct site *at);
 
+/* For an object that only one can wait for, and without a lock: copies the waker that was left in *place, to be used up by
+ * the caller. The place itself is not changed, as it is the other side's again from some moment on. */
+struct waker waiter_read_waker(const struct waker *place, uint64_t number, const struct site *at);
+
 /* Wakers that are to be used when the lock is free again. */
 struct wakes {
     unsigned count;

@@ -153,6 +153,50 @@ static void test_sent_while_the_waker_is_replaced(void **state)
     replace_and_send_at(TRACE_WAIT);
 }
 
+/* The sender has set its bit, and has yet to read the waker, when the receiver is polled, by another task. It does not
+ * end: it would free the channel too early. */
+static struct oneshot_recv meanwhile;
+static struct counter meanwhile_counter;
+
+static void receive_meanwhile(void *unused)
+{
+    (void)unused;
+    assert_int_equal(poll_by(&meanwhile, &meanwhile_counter), POLL_PENDING);
+    assert_int_equal(meanwhile_counter.wakes, 1); /* it woke itself */
+}
+
+static void drop_meanwhile(void *unused)
+{
+    (void)unused;
+    future_drop(&meanwhile.base);
+}
+
+static void in_the_middle(void (*act)(void *))
+{
+    struct counter one = {0};
+    struct moment moment;
+
+    meanwhile_counter = (struct counter){0};
+    oneshot_init(&channel, &place);
+    meanwhile = oneshot_recv(&channel);
+    assert_int_equal(poll_by(&meanwhile, &one), POLL_PENDING);
+    moment_set(&moment, TRACE_WAIT_END, act, NULL);
+    assert_int_equal(oneshot_send(&channel, &answer), 0);
+    moment_came(&moment);
+    assert_int_equal(one.wakes, 1);
+    assert_int_equal(one.held + meanwhile_counter.held, 0);
+    assert_true(oneshot_has_value(&channel));
+}
+
+static void test_in_the_middle_of_a_send(void **state)
+{
+    (void)state;
+    in_the_middle(receive_meanwhile);
+    assert_int_equal(poll_by(&meanwhile, &meanwhile_counter), POLL_READY);
+    assert_int_equal(meanwhile.output, 0);
+    in_the_middle(drop_meanwhile);
+}
+
 /* --- two threads --- */
 
 struct box {
@@ -289,6 +333,7 @@ int main(void)
         TEST(test_a_value_nobody_received),
         TEST(test_sent_between_look_and_wait),
         TEST(test_sent_while_the_waker_is_replaced),
+        TEST(test_in_the_middle_of_a_send),
         TEST(test_stress),
         TEST(test_misuse),
     };
