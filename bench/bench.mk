@@ -28,7 +28,7 @@ $(BENCH_DIR)/http-stage$(2): $(BENCH_DIR)/stage$(2)
 	$$(Q)ln -sf stage$(2) $$@
 $(BENCH_DIR)/$(1)/%.o: override CPPFLAGS += -Istages/$(1) -DSTAGE=$(2:0%=%)
 $(BENCH_DIR)/$(1)/%.o: bench/stages/%.c $(BUILD)/flags | packages
-	$$(call say,CC,$$< for stage $(2))
+	$$(call say,CC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/stages/$(1)/libwakeful.a: bench-always | packages
