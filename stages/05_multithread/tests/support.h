@@ -34,16 +34,14 @@ int blocks_alive(void); /* of memory */
 
 /* Like assert_true, on any thread: cmocka's own may be used only where the test
  * began. */
-#define sure(expression)                                                       \
-  ((expression) ? (void)0 : fail_anywhere(#expression, __FILE__, __LINE__))
-_Noreturn void fail_anywhere(const char *expression, const char *file,
-                             int line);
+#define sure(expression) ((expression) ? (void)0 : fail_anywhere(#expression, __FILE__, __LINE__))
+_Noreturn void fail_anywhere(const char *expression, const char *file, int line);
 
 /* Gives way until the condition holds; the deadline of the test ends it. */
-#define wait_until(condition)                                                  \
-  do                                                                           \
-    give_way();                                                                \
-  while (!(condition))
+#define wait_until(condition)                                                                                          \
+    do                                                                                                                 \
+        give_way();                                                                                                    \
+    while (!(condition))
 void give_way(void);
 
 /* --- moments --- */
@@ -79,17 +77,17 @@ bool somebody_waits_for_a_lock(void);
 /* --- system calls, memory, threads --- */
 
 enum call {
-  CALL_EPOLL_CREATE,
-  CALL_EPOLL_CTL,
-  CALL_EPOLL_WAIT,
-  CALL_EVENTFD,
-  CALL_WRITE,
-  CALL_CLOSE,
-  CALL_MALLOC,
-  CALL_CALLOC,
-  CALL_REALLOC,
-  CALL_THREAD,
-  CALLS
+    CALL_EPOLL_CREATE,
+    CALL_EPOLL_CTL,
+    CALL_EPOLL_WAIT,
+    CALL_EVENTFD,
+    CALL_WRITE,
+    CALL_CLOSE,
+    CALL_MALLOC,
+    CALL_CALLOC,
+    CALL_REALLOC,
+    CALL_THREAD,
+    CALLS
 };
 
 /* How often the runtime made the call in this test. (A wait with a limit counts
@@ -119,75 +117,69 @@ void inside(struct runtime *rt, action *act, void *arg);
  * told to end. Each worker has room for one; so as many as there are workers
  * lie on different workers. */
 struct puppet {
-  struct future base;
-  struct strings {
-    _Atomic(action *) act;
-    void *arg;
-    atomic_bool ends;
-    atomic_uint worker; /* 0: it is not polled yet */
-    atomic_uint drops;
-    atomic_uint dropped_on; /* which worker; 0: elsewhere */
-  } * strings;
+    struct future base;
+    struct strings {
+        _Atomic(action *) act;
+        void *arg;
+        atomic_bool ends;
+        atomic_uint worker; /* 0: it is not polled yet */
+        atomic_uint drops;
+        atomic_uint dropped_on; /* which worker; 0: elsewhere */
+    } * strings;
 };
 
 /* handle may be NULL. Returns when it is polled. */
-void puppet_spawn(struct runtime *rt, struct strings *strings,
-                  struct join_handle *handle);
-void puppet_do(struct strings *strings, action *act,
-               void *arg);      /* returns when it is done */
-void puppet_end(void *strings); /* returns at once */
+void puppet_spawn(struct runtime *rt, struct strings *strings, struct join_handle *handle);
+/* A puppet on this worker, of a runtime that has two with nothing to do. One at
+ * a time. */
+struct strings *puppet_spawn_on(struct runtime *rt, unsigned worker);
+
+void puppet_do(struct strings *strings, action *act, void *arg); /* returns when it is done */
+void puppet_end(void *strings);                                  /* returns at once */
 
 /* --- by hand --- */
 
 /* A waker that keeps count. */
 struct probe {
-  atomic_int wakes;
-  atomic_int held; /* wakers of it that are about */
+    atomic_int wakes;
+    atomic_int held; /* wakers of it that are about */
 };
 
 #define poll_with(f, probe) poll_with_at(&(f)->base, probe, SITE(#f))
-enum poll poll_with_at(struct future *f, struct probe *probe,
-                       const struct site *at);
+enum poll poll_with_at(struct future *f, struct probe *probe, const struct site *at);
 
 /* --- tasks --- */
 
 struct tally {
-  atomic_int polls;
-  atomic_int drops;
+    atomic_int polls;
+    atomic_int drops;
 };
 
 /* A task that does what `step` says at each poll. */
 struct script {
-  struct future base;
-  struct tally *tally;
-  enum poll (*step)(struct script *self, struct context *cx);
-  void *arg;
+    struct future base;
+    struct tally *tally;
+    enum poll (*step)(struct script *self, struct context *cx);
+    void *arg;
 };
 
-struct script script(struct tally *tally,
-                     enum poll (*step)(struct script *self, struct context *cx),
-                     void *arg);
+struct script script(struct tally *tally, enum poll (*step)(struct script *self, struct context *cx), void *arg);
 enum poll ready_step(struct script *self, struct context *cx);
-enum poll
-forever_step(struct script *self,
-             struct context *cx); /* leaves no waker, and never ends */
-enum poll
-spin_step(struct script *self,
-          struct context *cx); /* always wakes itself, and never ends */
+enum poll forever_step(struct script *self, struct context *cx); /* leaves no waker, and never ends */
+enum poll spin_step(struct script *self, struct context *cx);    /* always wakes itself, and never ends */
 
 /* A task that is ready when it has been rung, from any thread. */
 struct bell {
-  struct tally tally;
-  pthread_mutex_t lock;
-  struct waker waiting;
-  bool rung;
-  atomic_uint worker; /* of the latest poll */
+    struct tally tally;
+    pthread_mutex_t lock;
+    struct waker waiting;
+    bool rung;
+    atomic_uint worker; /* of the latest poll */
 };
 
 void bell_init(struct bell *bell);
 void bell_ring(void *bell);
-struct join_handle bell_spawn(struct runtime *rt,
-                              struct bell *bell); /* an initialised one */
+struct join_handle bell_spawn(struct runtime *rt, struct bell *bell); /* an initialised one */
 
 /* --- misuse --- */
 
