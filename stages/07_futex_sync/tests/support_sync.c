@@ -26,7 +26,7 @@ static struct {
     enum trace_kind kind;
     uint32_t a;
     atomic_uint left; /* until it comes; 0: it came, or none is set */
-    act *work;
+    errand *work;
     void *arg;
 } moment;
 
@@ -42,7 +42,7 @@ static void hook(void *unused, enum trace_kind kind, uint32_t task, uint32_t a, 
     in_futex = kind == TRACE_SYSCALL_BEGIN && (a == TRACE_CALL_FUTEX_WAIT || a == TRACE_CALL_FUTEX_WAKE);
 }
 
-void at_moment(enum trace_kind kind, uint32_t a, unsigned n, act *work, void *arg)
+void at_moment(enum trace_kind kind, uint32_t a, unsigned n, errand *work, void *arg)
 {
     moment.kind = kind;
     moment.a = a;
@@ -153,7 +153,7 @@ static void *worker_run(void *arg)
     return NULL;
 }
 
-void worker_start(struct worker *w, act *work, void *arg)
+void worker_start(struct worker *w, errand *work, void *arg)
 {
     *w = (struct worker){.work = work, .arg = arg};
     assert_int_equal(pthread_create(&w->thread, NULL, worker_run, w), 0);
@@ -213,7 +213,7 @@ uint64_t later(void)
 
 /* --- misuse --- */
 
-_Noreturn static void child_run(act *work, void *arg, int output)
+_Noreturn static void child_run(errand *work, void *arg, int output)
 {
     struct rlimit no_core = {0, 0};
 
@@ -224,7 +224,7 @@ _Noreturn static void child_run(act *work, void *arg, int output)
     _exit(0);
 }
 
-void expect_abort_saying(act *work, const char *ending)
+void expect_abort_saying(errand *work, const char *ending)
 {
     char text[512] = "";
     size_t length = 0;

@@ -18,8 +18,8 @@
 
 /* --- the frame --- */
 
-/* A test that ends within its deadline, else SIGALRM ends the program. `of` is what *state points to: the implementation
- * that the test is run over, or NULL. */
+/* A test that ends within its deadline, else SIGALRM ends the program. `of` is what *state points to: the
+ * implementation that the test is run over, or NULL. */
 #define SYNC_TEST(test, of)                                                                                            \
     {                                                                                                                  \
 #test "(" #of ")", test, sync_begin, sync_end, of                                                              \
@@ -32,18 +32,18 @@ unsigned sync_seed(void);
 
 /* --- threads --- */
 
-typedef void act(void *arg);
+typedef void errand(void *arg);
 
 /* Runs work(arg) on a thread of its own. Its `returned` is set when work has returned. */
 struct worker {
     pthread_t thread;
-    act *work;
+    errand *work;
     void *arg;
     int id; /* at the OS; 0: it has not begun */
     int returned;
 };
 
-void worker_start(struct worker *w, act *work, void *arg);
+void worker_start(struct worker *w, errand *work, void *arg);
 void worker_join(struct worker *w);
 bool worker_has_returned(struct worker *w);
 
@@ -60,7 +60,7 @@ uint64_t later(void); /* one that no test lives to see */
 
 /* Does work, once, when any thread next comes to the n-th trace point of this kind (from 1) whose `a` is this (0: any).
  * moment_came: did it? */
-void at_moment(enum trace_kind kind, uint32_t a, unsigned n, act *work, void *arg);
+void at_moment(enum trace_kind kind, uint32_t a, unsigned n, errand *work, void *arg);
 bool moment_came(void);
 
 /* --- the futex call --- */
@@ -74,6 +74,6 @@ void futex_waits_return(unsigned times, int error);
 /* --- misuse --- */
 
 /* Runs work in a child, and expects it to abort with a line that ends like this. */
-void expect_abort_saying(act *work, const char *ending);
+void expect_abort_saying(errand *work, const char *ending);
 
 #endif
