@@ -22,6 +22,11 @@ void *subject_alloc(uint64_t count, uint64_t size)
     return memory;
 }
 
+void *subject_alloc_touched(uint64_t count, uint64_t size)
+{
+    return memset(subject_alloc(count, size), 1, count * size);
+}
+
 uint64_t clock_ns(void)
 {
     struct timespec ts;

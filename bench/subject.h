@@ -38,6 +38,9 @@ static inline void must(int error, const char *what)
 /* Memory that is freed by the caller; never NULL. */
 void *subject_alloc(uint64_t count, uint64_t size);
 
+/* The same, and its pages are there already: for the arrays of a workload, whose first touch is not to be measured. */
+void *subject_alloc_touched(uint64_t count, uint64_t size);
+
 /* ns on CLOCK_MONOTONIC */
 uint64_t clock_ns(void);
 

@@ -50,7 +50,7 @@ static void timers_run(uv_loop_t *loop, struct work *work, struct timer *timers,
 static void sleep_100us(struct work *work)
 {
     uv_loop_t loop;
-    struct timer *timers = subject_alloc(work->n, sizeof *timers);
+    struct timer *timers = subject_alloc_touched(work->n, sizeof *timers);
 
     uv_must(uv_loop_init(&loop), "uv_loop_init");
     uv_update_time(&loop);

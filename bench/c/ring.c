@@ -23,7 +23,7 @@ static void ring_init(uint64_t room)
     uint64_t size = 2;
     while (size <= room)
         size *= 2;
-    ring = (struct ring){subject_alloc(size, sizeof *ring.calls), size - 1, 0, 0};
+    ring = (struct ring){subject_alloc_touched(size, sizeof *ring.calls), size - 1, 0, 0};
 }
 
 static void ring_push(void (*function)(void *), void *argument)
@@ -71,7 +71,7 @@ static void give(struct work *work, struct giver **givers)
 
 static void spawn_join(struct work *work)
 {
-    struct giver **givers = subject_alloc(work->n, sizeof(struct giver *));
+    struct giver **givers = subject_alloc_touched(work->n, sizeof(struct giver *));
 
     ring_init(work->n);
     give(work, givers);

@@ -21,7 +21,7 @@ static void thread_start(struct thread *thread, void *(*body)(void *))
 
 static void crowd_do(struct work *work, uint64_t count, uint64_t n, void *(*body)(void *))
 {
-    struct thread *threads = subject_alloc(count, sizeof *threads);
+    struct thread *threads = subject_alloc_touched(count, sizeof *threads);
 
     work->checksum = 0;
     uint64_t began = clock_ns();

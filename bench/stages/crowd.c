@@ -56,7 +56,7 @@ static inline enum poll crowd_poll(struct future *f, struct context *cx, const s
 
 static struct crowd crowd(const struct future_type *type, uint64_t count, uint64_t n)
 {
-    struct crowd self = {.count = count, .n = n, .handles = subject_alloc(count, sizeof *self.handles)};
+    struct crowd self = {.count = count, .n = n, .handles = subject_alloc_touched(count, sizeof *self.handles)};
     future_init(&self.base, type);
     return self;
 }
