@@ -1,9 +1,4 @@
-    if (capacity == 0 || item_size == 0)
-        return -EINVAL;
-    if (capacity > SIZE_MAX / item_size)
-        return -ENOMEM;
-    *ch = (struct channel){.item_size = item_size, .capacity = capacity, .items = malloc(capacity * item_size)};
-    return ch->items/* A ring under a mutex, and a condition variable for either end. There is no protocol of its own: that nothing is
+/* A ring under a mutex, and a condition variable for either end. There is no protocol of its own: that nothing is
  * missed between the look at the ring and the sleep is what a condition variable is for, and neither it nor the mutex
  * makes a system call unless somebody waits.
  *
@@ -27,7 +22,9 @@ int channel_init(struct channel *ch, size_t capacity, size_t item_size)
 {
     if (capacity == 0 || item_size == 0)
         return -EINVAL;
-    *ch = (struct channel){.item_size = item_size, .capacity = capacity, .items = calloc(capacity, item_size)};
+    if (capacity > SIZE_MAX / item_size)
+        return -ENOMEM;
+    *ch = (struct channel){.item_size = item_size, .capacity = capacity, .items = malloc(capacity * item_size)};
     return ch->items ? 0 : -ENOMEM;
 }
 
