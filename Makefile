@@ -32,6 +32,7 @@ Q   = $(if $(V),,@)
 
 -include trace/trace.mk
 -include lifeline/lifeline.mk
+-include explore/explore.mk
 
 # ---- stages
 
@@ -129,7 +130,7 @@ clean:
 ##help           this list
 help:
 	@echo 'make [target] [CC=clang] [CFLAGS=...] [V=1: show commands]'
-	@sed -n 's/^##/  /p' $(wildcard Makefile trace/trace.mk lifeline/lifeline.mk bench/bench.mk)
+	@sed -n 's/^##/  /p' $(wildcard Makefile trace/trace.mk lifeline/lifeline.mk explore/explore.mk bench/bench.mk)
 
 # ---- how it is done
 
