@@ -308,6 +308,7 @@ void survey_make(struct survey *s, const struct recording *rec)
     s->next = memory_array(rec->count, sizeof *s->next);
     s->ahead = memory_array(rec->count, sizeof *s->ahead);
     s->queue_taker = memory_array(SURVEY_QUEUES, sizeof *s->queue_taker);
+    s->queue_filler = memory_array(SURVEY_QUEUES, sizeof *s->queue_filler);
     s->epoll_of = memory_array(rec->count, sizeof *s->epoll_of);
     survey_count_futures(s, rec);
     survey_forwards(s, rec);
@@ -331,6 +332,7 @@ void survey_free(struct survey *s)
     free(s->next);
     free(s->ahead);
     free(s->queue_taker);
+    free(s->queue_filler);
     free(s->epolls);
     free(s->epoll_of);
 }

@@ -41,8 +41,10 @@ struct survey {
     size_t *ahead; /* [count]: of SYSCALL_BEGIN its end; of READY the next call on that descriptor that can use
                              it (its SYSCALL_BEGIN); else NO_EVENT */
     bool has_tasks;
-    bool workers;          /* threads that are workers run tasks, and only they */
-    uint16_t *queue_taker; /* [SURVEY_QUEUES]: the only thread that takes from it, 0: none, or SURVEY_MANY */
+    bool workers; /* threads that are workers run tasks, and only they */
+    uint16_t
+        *queue_taker; /* [SURVEY_QUEUES]: the only thread of a worker that takes from it, 0: none, or SURVEY_MANY */
+    uint16_t *queue_filler; /* [SURVEY_QUEUES]: the same of who puts tasks into it */
     struct survey_epoll *epolls;
     size_t epoll_count;
     uint16_t *epoll_of; /* [count]: what event is about which of them: its index and 1, or 0 */

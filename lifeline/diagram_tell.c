@@ -231,11 +231,25 @@ static struct row *say_pop(struct builder *b, int queue, int executor)
                 : say(b, STYLE_REPLY, queue, executor, "empty");
 }
 
+/* From one of its own queues to another. */
+static bool moves_on(const struct builder *b)
+{
+    size_t next = b->survey.next[b->at];
+    const struct event *push = next == NO_EVENT ? NULL : &b->rec->events[next];
+
+    return push && b->ev->task && push->kind == TRACE_QUEUE_PUSH && push->task == b->ev->task &&
+           survey_queue_owner(&b->survey, push->a) == b->ev->thread;
+}
+
 static void tell_pop(struct builder *b)
 {
     uint32_t task = b->ev->task;
     int queue = actor_queue(b, b->ev->a), executor = actor_executor(b);
 
+    if (queue == executor && moves_on(b)) {
+        say(b, STYLE_CALL, executor, executor, "moves task %" PRIu32, task);
+        return;
+    }
     if (queue != executor)
         actor_lives_here(b, queue);
     struct row *row = say_pop(b, queue, executor);

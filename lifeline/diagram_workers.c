@@ -4,16 +4,25 @@
 
 #include <stdlib.h>
 
-/* ---- queues: one that several workers take from is the global one; any other is the worker's who takes from it */
+/* ---- queues: one that several workers take from is the global one; any other is the worker's who takes from it, or who
+ * fills it, if all that is in it is stolen */
 
-static void queue_is_taken_from(struct survey *s, uint32_t queue, uint16_t thread)
+static void meet(uint16_t *known, uint16_t thread)
 {
-    uint16_t *taker = &s->queue_taker[queue];
+    if (*known == 0)
+        *known = thread;
+    else if (*known != thread)
+        *known = SURVEY_MANY;
+}
 
-    if (*taker == 0)
-        *taker = thread;
-    else if (*taker != thread)
-        *taker = SURVEY_MANY;
+static void queue_event(struct survey *s, const struct event *ev)
+{
+    if (ev->kind == TRACE_QUEUE_POP && ev->worker && ev->a < SURVEY_QUEUES)
+        meet(&s->queue_taker[ev->a], ev->thread);
+    if (ev->kind == TRACE_QUEUE_PUSH && ev->a < SURVEY_QUEUES)
+        meet(&s->queue_filler[ev->a], ev->worker ? ev->thread : SURVEY_MANY);
+    if (ev->kind == TRACE_QUEUE_STEAL && ev->b < SURVEY_QUEUES)
+        meet(&s->queue_filler[ev->b], ev->thread);
 }
 
 void survey_queue_owners(struct survey *s, const struct recording *rec)
@@ -22,8 +31,7 @@ void survey_queue_owners(struct survey *s, const struct recording *rec)
         const struct event *ev = &rec->events[i];
         size_t next = s->next[i];
 
-        if (ev->kind == TRACE_QUEUE_POP && ev->worker && ev->a < SURVEY_QUEUES)
-            queue_is_taken_from(s, ev->a, ev->thread);
+        queue_event(s, ev);
         if (ev->kind != TRACE_TASK_SPAWN || ev->worker || next == NO_EVENT)
             continue;
         const struct event *push = &rec->events[next];
@@ -34,9 +42,10 @@ void survey_queue_owners(struct survey *s, const struct recording *rec)
 
 uint16_t survey_queue_owner(const struct survey *s, uint64_t queue)
 {
-    uint16_t taker = queue < SURVEY_QUEUES ? s->queue_taker[queue] : 0;
-
-    return s->workers && taker != SURVEY_MANY ? taker : 0;
+    if (!s->workers || queue >= SURVEY_QUEUES)
+        return 0;
+    uint16_t owner = s->queue_taker[queue] ? s->queue_taker[queue] : s->queue_filler[queue];
+    return owner == SURVEY_MANY ? 0 : owner;
 }
 
 /* ---- reactors: an epoll set, and the eventfd that was made next and ends its waits */

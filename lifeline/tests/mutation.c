@@ -96,6 +96,7 @@ static const struct silence {
      "that a queue is found empty changes nothing; so of an empty pop"},
     {TRACE_QUEUE_PUSH, "b b_more", "where workers steal, a queue's length is what its owner knew of it"},
     {TRACE_QUEUE_POP, "b b_more", "where workers steal, a queue's length is what its owner knew of it"},
+    {TRACE_TASK_POLL_BEGIN, "b", "0 is no number: a runtime need not count"},
     {TRACE_FUTURE_POLL_END, "a", "a future may be dropped before it is ready"},
     {TRACE_TASK_ABORT, "delete unknown", "to abort a task that is done does nothing"},
     {TRACE_RUN_BEGIN, "b", "that an executor drops what is left is only shown"},

@@ -306,6 +306,13 @@ static void nudge(struct script *s, int fd)
     call(s, TRACE_CALL_WRITE, ARGS(fd, 8), 8);
 }
 
+static void make_reactor(struct script *s, int epoll, int eventfd)
+{
+    call(s, TRACE_CALL_EPOLL_CREATE, 0, epoll);
+    call(s, TRACE_CALL_EVENTFD, 0, eventfd);
+    call(s, CTL, ARGS(eventfd, 1), 0);
+}
+
 static void sleep_in_reactor(struct script *s, int epoll)
 {
     ADD(TURN_BEGIN, 0, 0, FOR_EVER);
@@ -336,6 +343,8 @@ static void main_blocks(struct script *s)
 {
     on_thread(s, 1);
     ADD(RUNTIME, 0, 5, TRACE_HAS_WAKES | TRACE_HAS_REACTOR | TRACE_HAS_WORKERS);
+    make_reactor(s, 6, 7);
+    make_reactor(s, 8, 9);
     ADD(FUTURE_NEW, 0, 1, 1);
     ADD(BLOCK_ON_BEGIN, 0, 0, 1);
     ADD(TASK_SPAWN, 1, 1, 1);
@@ -426,6 +435,8 @@ static void workers(struct script *s)
     ADD(TASK_FREE, 1, 0, 0);
     ADD(BLOCK_ON_END, 0, 0, 1);
     ADD(FUTURE_DROP, 0, 1, 1);
+    for (int fd = 9; fd >= 6; fd--)
+        call(s, TRACE_CALL_CLOSE, ARGS(fd, 0), 0);
     ADD(RUNTIME_END, 0, 0, 0);
 }
 
@@ -438,6 +449,7 @@ static void begin_stealing(struct script *s)
 {
     on_thread(s, 1);
     ADD(RUNTIME, 0, 6, TRACE_HAS_WAKES | TRACE_HAS_REACTOR | TRACE_HAS_WORKERS | TRACE_HAS_STEALING);
+    make_reactor(s, 6, 7);
     spawn(s, 1, 3, 1, 1, 1);
     on_worker(s, 1);
     ADD(QUEUE_POP, 1, 1, 0);
@@ -494,6 +506,9 @@ static void steals_readiness(struct script *s)
     start_watching(s, 12);
     leave_waker(s, 1, TRACE_SOURCE_READ, 12);
     suspend(s, 1);
+    ADD(TURN_BEGIN, 0, 0, 0);
+    call(s, EPOLL, ARGS(6, 0), 0);
+    ADD(TURN_END, 0, 0, 0);
     on_worker(s, 2);
     ADD(TURN_BEGIN, 0, 0, 0);
     call(s, EPOLL, ARGS(6, 0), 1);

@@ -380,6 +380,136 @@ static void children_of_one_type_in_a_task_are_numbered(void **state)
     diagram_done(&d, &rec);
 }
 
+static void script_scene(const char *name)
+{
+    const struct scene *scene = scenes;
+
+    while (strcmp(scene->name, name) != 0)
+        scene++;
+    script_start(&script);
+    scene->write(&script);
+}
+
+static void assert_tells_all(const struct diagram *d, const char *const *lines)
+{
+    struct words words;
+    const char *text = told(d, &words);
+
+    for (; *lines; lines++)
+        if (!strstr(text, *lines))
+            fail_msg("not told: %sbut:\n%s", *lines, text);
+}
+
+/* What is a worker's own queue has no column; a nudge goes to the reactor whose eventfd is written to. */
+static void workers_have_an_executor_and_a_reactor_each(void **state)
+{
+    static const char *const lines[] = {
+        "Main -> Main: runtime starts\n",
+        "Main -> Main: block_on\nMain -> Task 1: spawn task 1\nMain -> Global queue: push task 1\n",
+        "Worker-1 executor -> Global queue: pop\nGlobal queue -> Worker-1 executor: task 1\n"
+        "Worker-1 executor -> Worker-1 executor: pop: task 1\n",
+        "Task 1 -> Worker-1 executor: push task 2\n",
+        "Thread 4 -> Worker-2 reactor: nudge\n",
+        "Task 3 -> Worker-2 reactor: register(fd 12)\n",
+        "Task 3 -> Worker-1 executor: push task 2\nTask 3 -> Worker-1 reactor: nudge\n",
+        "Worker-1 executor -> Worker-1 executor: take the waker of Main\nWorker-1 executor -> Main: unpark\n"
+        "Main -> Main: awake again\nMain -> Task 1: free task 1\nMain -> Main: block_on returns\n",
+        NULL,
+    };
+    static const char *const columns[] = {"Main",
+                                          "Task 1",
+                                          "Task 2",
+                                          "Task 3",
+                                          "Global queue",
+                                          "Worker-1 executor",
+                                          "Worker-1 reactor",
+                                          "Worker-2 executor",
+                                          "Worker-2 reactor",
+                                          "Thread 4",
+                                          "OS kernel"};
+    struct recording rec;
+    struct diagram d;
+
+    (void)state;
+    script_scene("workers");
+    diagram_of_script(&d, &rec);
+    assert_tells_all(&d, lines);
+    assert_null(d.left_out);
+    assert_int_equal(d.actor_count, sizeof columns / sizeof *columns);
+    for (size_t i = 0; i < d.actor_count; i++)
+        assert_string_equal(d.actors[i].name, columns[i]);
+    diagram_done(&d, &rec);
+}
+
+static void a_thief_turns_the_reactor_of_another_worker(void **state)
+{
+    static const char *const lines[] = {
+        "Worker-2 executor -> Worker-1 reactor: turn(no wait)\n",
+        "[10] Worker-1 reactor -> Task 1: wake task 1\n[11] Worker-1 reactor -> Worker-2 executor: push task 1\n",
+        "Task 1 -> Worker-1 reactor: wait(fd 12 readable)\n[7] Task 1 -> Worker-2 executor: PENDING\n",
+        NULL,
+    };
+    struct recording rec;
+    struct diagram d;
+
+    (void)state;
+    script_scene("steals_readiness");
+    diagram_of_script(&d, &rec);
+    assert_tells_all(&d, lines);
+    diagram_done(&d, &rec);
+}
+
+static void a_steal_goes_from_worker_to_worker(void **state)
+{
+    static const char *const lines[] = {"Worker-1 executor -> Worker-2 executor: task 2 is stolen\n", NULL};
+    struct recording rec;
+    struct diagram d;
+
+    (void)state;
+    script_scene("steals");
+    diagram_of_script(&d, &rec);
+    assert_tells_all(&d, lines);
+    diagram_done(&d, &rec);
+}
+
+/* All that there is of it goes: its calls, those for its reactor, its column. The picture says so. */
+static void a_worker_that_only_waits_is_left_out(void **state)
+{
+    struct recording rec;
+    struct diagram d;
+    struct pool pool = {NULL};
+    const char *footers[DIAGRAM_FOOTERS];
+
+    (void)state;
+    script_scene("workers");
+    script.count = 0;
+    while (script.records[script.count].worker == 0) /* up to the first worker's first event */
+        script.count++;
+    script.killed = true;
+    script.thread = 3;
+    script.worker = 2;
+    ADD(THREAD, 0, 1002, 0);
+    ADD(QUEUE_POP, 0, 4, 0);
+    ADD(TURN_BEGIN, 0, 0, -1);
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_EPOLL_WAIT, ARGS(8, -1));
+    script.thread = 1;
+    script.worker = 0;
+    ADD(UNPARK, 0, 0, 0);
+    call(TRACE_CALL_WRITE, ARGS(9, 8), 8);
+    call(TRACE_CALL_WRITE, ARGS(2, 5), 5);
+    diagram_of_script(&d, &rec);
+    assert_string_equal(d.left_out, "worker-2");
+    assert_int_equal(count_text(&d, "epoll_create1", STYLE_CALL), 1);
+    assert_int_equal(count_text(&d, "write(fd 9", STYLE_CALL) + count_text(&d, "nudge", STYLE_CALL), 0);
+    assert_int_equal(count_text(&d, "write(fd 2", STYLE_CALL), 1);
+    for (size_t i = 0; i < d.actor_count; i++)
+        assert_null(strstr(d.actors[i].name, "Worker"));
+    assert_int_equal(diagram_footer(&d, &pool, footers), 2);
+    assert_non_null(strstr(footers[0], "left out: worker-2"));
+    pool_free(&pool);
+    diagram_done(&d, &rec);
+}
+
 static void begin_waiter(uint32_t source, uint64_t number)
 {
     begin_reader();
@@ -1212,6 +1342,10 @@ int main(void)
         cmocka_unit_test(futures_polled_by_hand_have_columns_and_phases),
         cmocka_unit_test(children_of_one_type_are_numbered),
         cmocka_unit_test(children_of_one_type_in_a_task_are_numbered),
+        cmocka_unit_test(workers_have_an_executor_and_a_reactor_each),
+        cmocka_unit_test(a_thief_turns_the_reactor_of_another_worker),
+        cmocka_unit_test(a_steal_goes_from_worker_to_worker),
+        cmocka_unit_test(a_worker_that_only_waits_is_left_out),
         cmocka_unit_test(a_waker_is_taken_back),
         cmocka_unit_test(a_waker_may_be_used_after_a_lock_is_given_back),
         cmocka_unit_test(a_poll_is_titled_by_what_it_does),
