@@ -29,18 +29,13 @@ enum {
     LIFO_LIMIT = 3,
 };
 
-static _Thread_local struct executor *current;
-
-struct executor *executor_current(void)
-{
-    return current;
-}
+_Thread_local struct executor *executor_here;
 
 struct reactor *reactor_current(const struct site *at)
 {
-    if (!current)
+    if (!executor_here)
         misuse(at, "outside of a task: no reactor runs on this thread");
-    return &current->reactor;
+    return &executor_here->reactor;
 }
 
 int executor_init(struct executor *ex, struct runtime *rt, unsigned number)
@@ -69,27 +64,18 @@ static void count(_Atomic uint64_t *counter, uint64_t more)
     atomic_store_explicit(counter, now + more, memory_order_relaxed);
 }
 
-/* --- the poll that runs --- */
-
-void executor_begin_poll(struct executor *ex, struct task *task)
+bool budget_spend(struct context *cx)
 {
-    count(&ex->counters.polls, 1);
-    ex->polling = task;
-    ex->gave_way = false;
-}
+    struct executor *ex = executor_here;
 
-bool executor_end_poll(struct executor *ex)
-{
-    ex->polling = NULL;
-    return ex->gave_way;
-}
-
-bool executor_note_own_wake(const struct task *task)
-{
-    if (!current || current->polling != task)
-        return false;
-    current->gave_way = true;
-    return true;
+    if (!ex || !ex->polling)
+        return true;
+    if (ex->budget > 0) {
+        ex->budget--;
+        return true;
+    }
+    waker_wake_by_ref(cx->waker);
+    return false;
 }
 
 /* --- into the queues --- */
@@ -122,7 +108,8 @@ static void executor_push(struct executor *ex, struct task *task)
         executor_overflow(ex, task);
 }
 
-/* Others might take what is in the ring now. Asking for certain can wait until the next poll begins. */
+/* Others might take what is in the ring now. To ask for certain can wait until the next poll begins; but this one may
+ * take long. */
 static void executor_offer(struct executor *ex)
 {
     ex->has_offer = true;
@@ -140,15 +127,28 @@ static struct task *executor_take_lifo(struct executor *ex)
     return task;
 }
 
-void executor_adopt(struct executor *ex, struct task *task)
+/* It comes next. What was to come next waits in the ring, where others might take it. */
+static void executor_set_lifo(struct executor *ex, struct task *task)
 {
     struct task *older = executor_take_lifo(ex);
 
     TRACE(QUEUE_PUSH, task->id, ex->lifo_id, 1);
     ex->lifo = task;
-    if (older) {
-        executor_push(ex, older);
-        executor_offer(ex);
+    if (!older)
+        return;
+    executor_push(ex, older);
+    executor_offer(ex);
+}
+
+/* What the task in whose poll we are spawns or wakes is likely to need what is in the cache now. What becomes ready
+ * otherwise, by an event or by the end of a task, has to queue up. */
+void executor_adopt(struct executor *ex, struct task *task)
+{
+    if (ex->polling) {
+        executor_set_lifo(ex, task);
+    } else {
+        executor_push(ex, task);
+        ex->has_offer = true;
     }
 }
 
@@ -165,8 +165,8 @@ void executor_queue(struct task *task)
 {
     struct runtime *rt = slab_runtime(task);
 
-    if (current && current->runtime == rt)
-        executor_adopt(current, task);
+    if (executor_here && executor_here->runtime == rt)
+        executor_adopt(executor_here, task);
     else
         queue_from_outside(rt, task);
 }
@@ -314,22 +314,38 @@ static struct task *executor_next(struct executor *ex)
     return task;
 }
 
+/* It has given way: to the back of the ring. If that is empty, the way there and back is not necessary. */
+static void executor_requeue(struct executor *ex, struct task *task)
+{
+    if (ex->hand_next < ex->hand_count || ring_length(&ex->ring) > 0) {
+        executor_push(ex, task);
+        return;
+    }
+    TRACE(QUEUE_PUSH, task->id, ex->ring.id, 1);
+    ex->hand[0] = task;
+    ex->hand_next = 0;
+    ex->hand_count = 1;
+}
+
 static void executor_step(struct executor *ex, struct task *task)
 {
-    if (task_run(task, ex) == TASK_IS_WOKEN)
-        executor_push(ex, task);
+    enum task_outcome outcome = task_run(task, ex);
+
+    count(&ex->counters.polls, 1);
+    if (outcome == TASK_IS_WOKEN)
+        executor_requeue(ex, task);
 }
 
 void executor_run(struct executor *ex)
 {
     struct task *task;
 
-    current = ex;
+    executor_here = ex;
     while (!ex->closing && (task = executor_next(ex)))
         executor_step(ex, task);
     while ((task = executor_take_own(ex)))
         injection_push(&ex->runtime->injection, &task, 1);
-    current = NULL;
+    executor_here = NULL;
 }
 
 /* --- the end --- */
@@ -358,7 +374,7 @@ void executor_drain(struct executor *ex)
     unsigned alive = abort_all(ex->runtime);
     struct task *task;
 
-    current = ex;
+    executor_here = ex;
     while (alive > 0) {
         task = executor_take_own(ex);
         if (!task)
@@ -368,5 +384,5 @@ void executor_drain(struct executor *ex)
         else if (task_run(task, ex) == TASK_IS_OVER)
             alive--;
     }
-    current = NULL;
+    executor_here = NULL;
 }

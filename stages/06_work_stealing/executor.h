@@ -19,7 +19,7 @@
 
 struct runtime;
 
-enum { HAND_SIZE = 16 };
+enum { HAND_SIZE = 16, BUDGET_PER_POLL = 128 };
 
 /* How often, since the start. Counted by the worker, read by anybody. */
 struct counters {
@@ -42,6 +42,7 @@ struct executor {
     struct task *hand[HAND_SIZE];
     unsigned hand_next, hand_count;
     struct task *polling; /* the task in whose poll we are */
+    unsigned budget;      /* what it may still do in this poll, see budget_spend */
     bool gave_way;        /* it has woken itself in this poll */
     bool has_offer;       /* something was put into the ring that others might want, and nobody was asked */
     bool searching;
@@ -71,19 +72,48 @@ void executor_run(struct executor *ex);
 void executor_drain(struct executor *ex);
 
 /* The executor that runs on this thread, NULL outside of one. */
-struct executor *executor_current(void);
+extern _Thread_local struct executor *executor_here;
 
-/* Queues a task that was spawned on this executor's thread. */
+static inline struct executor *executor_current(void)
+{
+    return executor_here;
+}
+
+/* Queues a task that was spawned or woken on this executor's thread. */
 void executor_adopt(struct executor *ex, struct task *task);
 
 /* Queues a task whose QUEUED the caller has just set. Any thread. */
 void executor_queue(struct task *task);
 
 /* Around the poll of a task. end: has it woken itself meanwhile? */
-void executor_begin_poll(struct executor *ex, struct task *task);
-bool executor_end_poll(struct executor *ex);
+static inline void executor_begin_poll(struct executor *ex, struct task *task)
+{
+    ex->polling = task;
+    ex->gave_way = false;
+    ex->budget = BUDGET_PER_POLL;
+}
+
+static inline bool executor_end_poll(struct executor *ex)
+{
+    ex->polling = NULL;
+    return ex->gave_way;
+}
 
 /* For a wake: is this the task that this thread polls? Then that is noted, and enough. */
-bool executor_note_own_wake(const struct task *task);
+static inline bool executor_note_own_wake(const struct task *task)
+{
+    struct executor *ex = executor_current();
+
+    if (!ex || ex->polling != task)
+        return false;
+    ex->gave_way = true;
+    return true;
+}
+
+/* How much a task may do in one poll. One that always finds something to read would never say Pending, and its worker
+ * would run nothing else. So every leaf future that could go on at once spends one unit first. False: there is none left;
+ * the task of cx was woken, and the future says Pending. On a thread that is no worker there is no end to it.
+ * Source: Tokio's cooperative scheduling (task::coop). */
+bool budget_spend(struct context *cx);
 
 #endif

@@ -1,1 +1,120 @@
-../01_manual_poll/future.h
+/* A future: work that can stop half-way and be asked to go on.
+ *
+ * It is a state machine in a struct of its own: this header first, then its inputs, the locals it keeps from one poll
+ * to the next, its output, and an enum that says where it stopped. Nothing happens when one is made. It moves only
+ * while somebody polls it, and a poll never waits: it goes as far as it can and answers
+ *
+ *   POLL_READY    the work is done and the output can be read in the concrete struct, or
+ *   POLL_PENDING  it cannot go on now, and has left a waker with whatever it waits for.
+ *
+ * The life of a future:
+ *
+ *      future_init        future_poll: PENDING       future_poll: READY
+ *   ------------> FRESH ----------------> STARTED ----------------------> FINISHED
+ *                   |   \                    |                                |
+ *                   |    \ moved             | future_drop                    | future_drop
+ *                   |     +---> MOVED        v                                v
+ *                   +--------------------> DROPPED <--------------------------+
+ *
+ * Before its first poll a future is plain data and may be moved (copied, if the original is not used again). From then
+ * on it stays where it is: it may point into itself, and others may point at it. So a future must not point into
+ * itself before its first poll. Rust calls this rule Pin. When it has finished it may be moved once more, as a value.
+ *
+ * A poll that answers POLL_READY has already let go of everything but the output. Drop lets go of what is left: in
+ * FRESH the inputs, in STARTED also the locals, in FINISHED an output that nobody took. A future is dropped once.
+ *
+ * The functions are here and not in future.c, so that the compiler can make them part of their callers: a poll that has
+ * nothing to do takes less time than the calls would. */
+#ifndef FUTURE_H
+#define FUTURE_H
+
+#include "ids.h"
+#include "trace.h"
+#include "waker.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum poll { POLL_PENDING, POLL_READY };
+
+/* What a poll is told about the world: whom to wake. The waker is only lent; a future that keeps it clones it. */
+struct context {
+    const struct waker *waker;
+};
+
+struct future;
+
+/* What all futures of one kind share. */
+struct future_type {
+    const char *name;
+    enum poll (*poll)(struct future *f, struct context *cx);
+    void (*drop)(struct future *f); /* NULL: holds nothing that must be given back */
+    const struct site *at;          /* where the type is defined */
+};
+
+/* Defines `NAME_type`, as in: FUTURE_TYPE(countdown, countdown_poll, NULL); */
+#define FUTURE_TYPE(name, poll_function, drop_function)                                                                \
+    static const struct site name##_type_site SITE_SECTION = {__FILE__, #poll_function, #name, __LINE__, 0};           \
+    static const struct future_type name##_type = {#name, poll_function, drop_function, &name##_type_site}
+
+enum future_phase { FUTURE_FRESH, FUTURE_STARTED, FUTURE_FINISHED, FUTURE_MOVED, FUTURE_DROPPED };
+
+/* The first member of every concrete future, by convention named `base`. */
+struct future {
+    const struct future_type *type;
+    uint32_t id; /* its number in recordings and messages, from 1 */
+    enum future_phase phase;
+};
+
+/* Makes the header of a new future. */
+#define future_init(f, type) future_init_at(f, type, SITE("future_init"))
+static inline void future_init_at(struct future *f, const struct future_type *type, const struct site *at)
+{
+    uint32_t id = id_new(ID_FUTURE);
+
+    TRACE_AT(FUTURE_NEW, 0, trace_site_number(type->at), id, at);
+    f->type = type;
+    f->id = id;
+    f->phase = FUTURE_FRESH;
+}
+
+/* Aborts: says what was done to a future that is finished, moved or dropped already. */
+_Noreturn void future_misused(const struct future *f, const char *what, const struct site *at);
+
+/* One poll without a record of its own, for an executor that records the poll as its task's. */
+static inline enum poll future_step(struct future *f, struct context *cx, const struct site *at)
+{
+    if (f->phase > FUTURE_STARTED)
+        future_misused(f, "is polled", at);
+    enum poll result = f->type->poll(f, cx);
+    if (f->phase > FUTURE_STARTED)
+        future_misused(f, "comes out of its poll", at);
+    f->phase = result == POLL_READY ? FUTURE_FINISHED : FUTURE_STARTED;
+    return result;
+}
+
+/* Polls a future: by hand, or as a child of the one that is being polled. Aborts with the caller's line if the future
+ * has finished, was moved away or dropped, be it by itself in this very poll. */
+#define future_poll(f, cx) future_poll_at(f, cx, SITE(#f))
+static inline enum poll future_poll_at(struct future *f, struct context *cx, const struct site *at)
+{
+    TRACE_AT(FUTURE_POLL_BEGIN, 0, 0, f->id, at);
+    enum poll result = future_step(f, cx, at);
+    TRACE_AT(FUTURE_POLL_END, 0, result, f->id, f->type->at);
+    return result;
+}
+
+/* Lets go of everything that the future holds, wherever it stopped. Not the struct itself: that is its owner's.
+ * Aborts with the caller's line if it was moved away or dropped before. */
+#define future_drop(f) future_drop_at(f, SITE(#f))
+static inline void future_drop_at(struct future *f, const struct site *at)
+{
+    if (f->phase > FUTURE_FINISHED)
+        future_misused(f, "is dropped", at);
+    TRACE_AT(FUTURE_DROP, 0, trace_site_number(f->type->at), f->id, at);
+    if (f->type->drop)
+        f->type->drop(f);
+    f->phase = FUTURE_DROPPED;
+}
+
+#endif

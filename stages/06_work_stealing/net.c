@@ -1,6 +1,6 @@
 #include "net.h"
 
-#include "budget.h"
+#include "executor.h"
 #include "sys.h"
 
 #include <errno.h>

@@ -11,6 +11,19 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* The address sanitizer knows malloc, but not this: it is told which blocks are out. The first bytes of a free block stay
+ * readable, as the chain of free blocks and slab_each need them. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined __SANITIZE_ADDRESS__ || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+#define BLOCK_HEAD offsetof(struct task, joiner)
+
 enum {
     CHUNK_SIZE = 256 * 1024,
     SMALL_STEP = 8, /* sizes up to SMALL_MAX in such steps, then powers of two */
@@ -119,6 +132,8 @@ static void slab_delete(struct slab *slab)
 {
     for (struct chunk *chunk = slab->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
+        ASAN_UNPOISON_MEMORY_REGION(chunk->blocks,
+                                    chunk->length - sizeof *chunk); /* whoever gets these addresses next */
         munmap(chunk, chunk->length);
     }
     pthread_mutex_destroy(&slab->lock);
@@ -171,8 +186,10 @@ struct task *slab_alloc(struct slab *slab, size_t size)
         class->free = task->next;
     else
         task = slab_take_new(slab, class, class_stride(number));
-    if (task)
+    if (task) {
         slab->out++;
+        ASAN_UNPOISON_MEMORY_REGION((char *)task + BLOCK_HEAD, class_stride(number) - BLOCK_HEAD);
+    }
     return task;
 }
 
@@ -190,8 +207,10 @@ static void slab_return(struct slab *slab, struct task *task)
 
 void slab_free(struct task *task, struct slab *mine)
 {
-    struct slab *slab = chunk_of(task)->slab;
+    struct chunk *chunk = chunk_of(task);
+    struct slab *slab = chunk->slab;
 
+    ASAN_POISON_MEMORY_REGION((char *)task + BLOCK_HEAD, chunk->stride - BLOCK_HEAD);
     if (slab == mine)
         slab_put(slab, task);
     else

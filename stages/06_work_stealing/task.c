@@ -1,6 +1,5 @@
 #include "task.h"
 
-#include "budget.h"
 #include "ids.h"
 #include "join_handle.h"
 #include "runtime.h"
@@ -85,14 +84,21 @@ static enum task_outcome task_poll(struct task *task, struct executor *ex)
 {
     struct future *f = task_future(task);
     const struct site *at = f->type->at;
-    struct waker waker = task_lend_waker(task);
+    struct waker waker = {&task_waker, task};
     struct context cx = {&waker};
 
-    budget_start();
     executor_begin_poll(ex, task);
     enum poll result = future_step(f, &cx, at);
     bool gave_way = executor_end_poll(ex);
     return result == POLL_READY ? task_after_ready(task, at) : task_after_pending(task, gave_way, at);
+}
+
+/* The mark of a wake is only seen if it is there already; one that comes later stays for the end of the poll. */
+static unsigned task_take(struct task *task, unsigned *before)
+{
+    /* relaxed: a task without a mark comes with all that the worker needs, from the queue */
+    *before = atomic_load_explicit(&task->state, memory_order_relaxed);
+    return *before & (TASK_QUEUED | TASK_ABORTED) ? task_take_marked(task, before) : *before;
 }
 
 enum task_outcome task_run(struct task *task, struct executor *ex)

@@ -4,6 +4,8 @@
 #include "task.h"
 #include "trace.h"
 
+#include <assert.h>
+
 /* --- the state word --- */
 
 static bool is_at_rest(unsigned word)
@@ -42,15 +44,10 @@ static unsigned task_mark_and_unref(struct task *task, bool *last)
     return before;
 }
 
-/* The mark of a wake is only seen if it is there already; one that comes later stays for the end of the poll. */
-unsigned task_take(struct task *task, unsigned *before)
+unsigned task_take_marked(struct task *task, unsigned *before)
 {
     unsigned after;
 
-    /* relaxed: a task without a mark comes with all that the worker needs, from the queue */
-    *before = atomic_load_explicit(&task->state, memory_order_relaxed);
-    if (!(*before & (TASK_QUEUED | TASK_ABORTED)))
-        return *before;
     do {
         after = *before & ~(unsigned)(TASK_QUEUED | TASK_RUNNING);
         after |= *before & TASK_ABORTED ? TASK_DONE : TASK_RUNNING;
@@ -102,6 +99,7 @@ void task_unref(struct task *task)
     /* acq_rel: all that an owner did with the block comes before the last owner's free; its partner is itself */
     if (task_word_owners(word) > 1)
         word = atomic_fetch_sub_explicit(&task->state, TASK_OWNER, memory_order_acq_rel);
+    assert(task_word_owners(word) > 0);
     if (task_word_owners(word) == 1)
         task_free(task);
 }
@@ -156,7 +154,7 @@ static void task_waker_drop(void *data, const struct site *at)
 
 static struct waker task_waker_clone(void *data, const struct site *at);
 
-static const struct waker_vtable task_waker = {task_waker_clone, task_wake, task_wake_by_ref, task_waker_drop};
+const struct waker_vtable task_waker = {task_waker_clone, task_wake, task_wake_by_ref, task_waker_drop};
 
 static struct waker task_waker_clone(void *data, const struct site *at)
 {
@@ -164,11 +162,6 @@ static struct waker task_waker_clone(void *data, const struct site *at)
 
     TRACE_AT(WAKER_CLONE, task->id, 0, 0, at);
     task_ref(task);
-    return (struct waker){&task_waker, task};
-}
-
-struct waker task_lend_waker(struct task *task)
-{
     return (struct waker){&task_waker, task};
 }
 

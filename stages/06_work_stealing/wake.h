@@ -49,8 +49,8 @@ enum task_state {
 /* What of a change of the word goes into a recording. */
 #define TASK_STATES(before, after) TRACE_STATES((before) % TASK_WANTED, (after) % TASK_WANTED)
 
-/* The waker that a poll is lent. It has no share of the task; its clones have. */
-struct waker task_lend_waker(struct task *task);
+/* The waker that a poll is lent is this with the task. It has no share of the task; its clones have. */
+extern const struct waker_vtable task_waker;
 
 /* Tells a task to stop: a worker drops its future instead of polling it again, and its join handle becomes ready with no
  * output. A task that is done, or becomes ready in the poll that runs now, is not affected. Any thread that holds the
@@ -59,8 +59,8 @@ void task_abort(struct task *task, const struct site *at);
 
 /* --- for the worker that holds the task. They return the new state, and the one before in *before --- */
 
-/* It came out of a queue: to RUNNING, or to DONE if it was aborted. */
-unsigned task_take(struct task *task, unsigned *before);
+/* It came out of a queue with a mark on it: to RUNNING, or to DONE if it was aborted. */
+unsigned task_take_marked(struct task *task, unsigned *before);
 
 /* After a poll that was pending. If QUEUED is set now, the task was woken meanwhile and is still the worker's; if not, it
  * is nobody's, and may be gone. */
