@@ -27,9 +27,9 @@
 enum {
     CHUNK_SIZE = 256 * 1024,
     SMALL_STEP = 8, /* sizes up to SMALL_MAX in such steps, then powers of two */
-    SMALL_MAX = 512,
+    SMALL_MAX = 256,
     SMALL_CLASSES = SMALL_MAX / SMALL_STEP,
-    CLASSES = SMALL_CLASSES + 48,
+    CLASSES = SMALL_CLASSES + 40,
 };
 
 struct chunk {
@@ -88,12 +88,12 @@ static unsigned class_of(size_t size)
 {
     if (size <= SMALL_MAX)
         return (unsigned)((size + SMALL_STEP - 1) / SMALL_STEP) - 1;
-    return SMALL_CLASSES + (unsigned)(64 - __builtin_clzll(size - 1)) - 10;
+    return SMALL_CLASSES + (unsigned)(__builtin_clzll(SMALL_MAX) - __builtin_clzll(size - 1));
 }
 
 static size_t class_stride(unsigned number)
 {
-    return number < SMALL_CLASSES ? (number + 1) * SMALL_STEP : (size_t)1024 << (number - SMALL_CLASSES);
+    return number < SMALL_CLASSES ? (number + 1) * SMALL_STEP : (size_t)2 * SMALL_MAX << (number - SMALL_CLASSES);
 }
 
 /* --- chunks --- */
