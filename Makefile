@@ -41,7 +41,7 @@ STAGE_TESTS := $(foreach s,$(STAGES),$(patsubst stages/$(s)/%.c,$(BUILD)/stages/
                  $(wildcard stages/$(s)/tests/test_*.c)))
 
 # The folder of the stage whose number is in STAGE.
-STAGE ?= 04
+STAGE ?= 06
 stage  = $(or $(filter $(STAGE)_%,$(STAGES)),$(error there is no stage $(STAGE); there are: $(STAGES)))
 
 in_stage = -C stages/$(1) OUT=$(abspath $(BUILD))/stages/$(1)
@@ -53,6 +53,7 @@ demo_of_03 := three_timers
 demo_of_04 := read_socket
 demo_of_05 := read_socket
 demo_of_06 := read_socket
+demo_of_07 := read_socket
 main_demo = stages/$(1)/demos/$(demo_of_$(firstword $(subst _, ,$(1)))).c
 
 -include bench/bench.mk
@@ -64,13 +65,13 @@ main_demo = stages/$(1)/demos/$(demo_of_$(firstword $(subst _, ,$(1)))).c
 ##all            everything: lifeline, and every stage with its demos
 all: $(PROGRAMS) $(STAGES:%=stage-%)
 
-##lifecycle      draw the life of a future from a real run [STAGE=01 ... 04]
+##lifecycle      draw the life of a future from a real run [STAGE=01 ... 07]
 lifecycle: $(BUILD)/bin/lifeline | packages
 	@$(MAKE) $(call in_stage,$(stage)) all
 	@tools/lifecycle $(BUILD) $(call main_demo,$(stage))
 
 ##pictures       draw the picture in README.md anew
-pictures: STAGE = 04
+pictures: STAGE = 06
 pictures: lifecycle
 	@for form in svg png; do \
 	  $(BUILD)/bin/lifeline draw out/lifecycle.trace --stage-notes --source ../../stages/$(stage)/ \

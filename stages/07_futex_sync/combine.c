@@ -1,0 +1,1 @@
+../01_manual_poll/combine.c

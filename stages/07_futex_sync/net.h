@@ -1,0 +1,1 @@
+../04_epoll_reactor/net.h

@@ -1,0 +1,1 @@
+../../trace/site.h
