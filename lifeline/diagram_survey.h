@@ -17,9 +17,11 @@ struct survey_future {
     bool alive;    /* while the survey is made: neither ready nor dropped so far */
 };
 
-struct survey_epoll { /* a reactor's epoll set */
-    uint16_t thread;  /* whose it is; 0: nobody ever waits in it */
-    bool slept;       /* somebody has waited in it for longer than a look */
+struct survey_epoll {         /* an epoll set */
+    uint16_t thread;          /* whose reactor's it is; 0: nobody's alone */
+    uint16_t sleeper, looker; /* the only thread that waits in it, that looks into it at all; 0: none, or SURVEY_MANY */
+    uint16_t worker;          /* it is the first, second, ... that was made in this runtime */
+    bool watches;             /* it holds other sets */
 };
 
 struct survey {

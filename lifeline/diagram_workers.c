@@ -3,6 +3,7 @@
 #include "memory.h"
 
 #include <stdlib.h>
+#include <sys/epoll.h>
 
 /* ---- queues: one that several workers take from is the global one; any other is the worker's who takes from it, or who
  * fills it, if all that is in it is stolen */
@@ -48,17 +49,18 @@ uint16_t survey_queue_owner(const struct survey *s, uint64_t queue)
     return owner == SURVEY_MANY ? 0 : owner;
 }
 
-/* ---- reactors: an epoll set, and the eventfd that was made next and ends its waits */
+/* ---- reactors: an epoll set, and the eventfd that ends its waits */
 
-struct reactor_watch { /* while going forwards */
-    uint16_t *of_fd;   /* [SURVEY_MAX_FD]: which reactor's descriptor it is at the moment: index and 1, or 0 */
-    uint16_t *made;    /* [threads + 1]: the reactor that the thread made last and that has no eventfd yet, likewise */
-    size_t *unpark;    /* [threads + 1]: its last UNPARK, TURN_BEGIN, SYSCALL_BEGIN, or NO_EVENT */
+struct epoll_watch {  /* while going forwards */
+    uint16_t *of_fd;  /* [SURVEY_MAX_FD]: which set's descriptor it is at the moment: index and 1, or 0 */
+    uint16_t *newest; /* [threads + 1]: the set that the thread made last, likewise */
+    size_t *unpark;   /* [threads + 1]: its last UNPARK, TURN_BEGIN, SYSCALL_BEGIN, or NO_EVENT */
     size_t *turn;
     size_t *call;
+    uint16_t made; /* sets since the runtime started */
 };
 
-static uint16_t *reactor_slot(struct reactor_watch *w, int64_t fd)
+static uint16_t *epoll_at(struct epoll_watch *w, int64_t fd)
 {
     static uint16_t ignored;
 
@@ -66,83 +68,124 @@ static uint16_t *reactor_slot(struct reactor_watch *w, int64_t fd)
     return fd >= 0 && fd < SURVEY_MAX_FD ? &w->of_fd[fd] : &ignored;
 }
 
-static uint16_t reactor_new(struct survey *s)
+static uint16_t epoll_new(struct survey *s, struct epoll_watch *w)
 {
     if (s->epoll_count >= UINT16_MAX)
         return 0;
     s->epolls = memory_more(s->epolls, s->epoll_count, sizeof *s->epolls);
-    s->epolls[s->epoll_count] = (struct survey_epoll){0, false};
+    s->epolls[s->epoll_count] = (struct survey_epoll){.worker = ++w->made};
     return (uint16_t)++s->epoll_count;
 }
 
-/* It is the thread's that sleeps in it; where nobody does, that of the first who looks. */
-static void reactor_is_waited_in(struct survey *s, uint16_t reactor, const struct event *ev)
+static void epoll_is_waited_in(struct survey *s, uint16_t set, const struct event *ev)
 {
-    struct survey_epoll *epoll = &s->epolls[reactor - 1];
-    bool sleeps = call_second(ev) != 0;
+    struct survey_epoll *epoll = &s->epolls[set - 1];
 
-    if (epoll->thread == 0 || (sleeps && !epoll->slept))
-        epoll->thread = ev->thread;
-    epoll->slept |= sleeps;
+    meet(&epoll->looker, ev->thread);
+    if (call_second(ev) != 0)
+        meet(&epoll->sleeper, ev->thread);
 }
 
-static void reactor_call_begins(struct survey *s, struct reactor_watch *w, const struct event *ev, size_t i)
+/* An eventfd is put into the set that it ends the waits of; and a set that holds others is a watch over them. */
+static void epoll_is_filled(struct survey *s, struct epoll_watch *w, const struct event *ev)
 {
-    uint16_t *reactor = reactor_slot(w, call_first(ev));
+    int32_t fd = call_first(ev);
+    uint16_t *set = epoll_at(w, fd), newest = w->newest[ev->thread];
+
+    if (!newest || call_second(ev) != EPOLL_CTL_ADD || fd < 0 || fd >= SURVEY_MAX_FD)
+        return;
+    if (s->is_eventfd[fd])
+        *set = newest;
+    else if (*set && *set != newest)
+        s->epolls[newest - 1].watches = true;
+}
+
+static void epoll_call_begins(struct survey *s, struct epoll_watch *w, const struct event *ev, size_t i)
+{
+    uint16_t *set = epoll_at(w, call_first(ev));
     size_t unpark = w->unpark[ev->thread], turn = w->turn[ev->thread];
+    bool waits = ev->a == TRACE_CALL_EPOLL_WAIT;
 
     w->call[ev->thread] = i;
-    if (!*reactor)
+    if (ev->a == TRACE_CALL_EPOLL_CTL)
+        epoll_is_filled(s, w, ev);
+    if (!*set)
         return;
-    s->epoll_of[i] = *reactor;
+    s->epoll_of[i] = *set;
     if (ev->a == TRACE_CALL_WRITE && unpark != NO_EVENT && s->next[unpark] == i)
-        s->epoll_of[unpark] = *reactor;
-    if (ev->a == TRACE_CALL_EPOLL_WAIT)
-        reactor_is_waited_in(s, *reactor, ev);
-    if (ev->a == TRACE_CALL_EPOLL_WAIT && turn != NO_EVENT)
-        s->epoll_of[turn] = *reactor;
+        s->epoll_of[unpark] = *set;
+    if (waits)
+        epoll_is_waited_in(s, *set, ev);
+    if (waits && turn != NO_EVENT && s->next[turn] == i)
+        s->epoll_of[turn] = *set;
     if (ev->a == TRACE_CALL_CLOSE)
-        *reactor = 0; /* whatever comes later is another descriptor of that number */
+        *set = 0; /* whatever comes later is another descriptor of that number */
 }
 
-static void reactor_call_ends(struct survey *s, struct reactor_watch *w, const struct event *ev, size_t i)
+static void epoll_call_ends(struct survey *s, struct epoll_watch *w, const struct event *ev, size_t i)
 {
     size_t begin = w->call[ev->thread];
-    uint16_t *made = &w->made[ev->thread], reactor = 0;
 
     if (begin == NO_EVENT)
         return;
     if (ev->a == TRACE_CALL_EPOLL_CREATE && (int64_t)ev->b >= 0)
-        reactor = *made = reactor_new(s);
-    else if (ev->a == TRACE_CALL_EVENTFD && (int64_t)ev->b >= 0) {
-        reactor = *made;
-        *made = 0;
-    }
-    if (reactor)
-        s->epoll_of[begin] = *reactor_slot(w, (int64_t)ev->b) = reactor;
+        s->epoll_of[begin] = *epoll_at(w, (int64_t)ev->b) = w->newest[ev->thread] = epoll_new(s, w);
     s->epoll_of[i] = s->epoll_of[begin];
+}
+
+static void epoll_event(struct survey *s, struct epoll_watch *w, const struct event *ev, size_t i)
+{
+    if (ev->kind == TRACE_RUNTIME)
+        w->made = 0;
+    if (ev->kind == TRACE_UNPARK)
+        w->unpark[ev->thread] = i;
+    if (ev->kind == TRACE_TURN_BEGIN)
+        w->turn[ev->thread] = i;
+    if (ev->kind == TRACE_SYSCALL_BEGIN)
+        epoll_call_begins(s, w, ev, i);
+    if (ev->kind == TRACE_SYSCALL_END)
+        epoll_call_ends(s, w, ev, i);
+}
+
+static uint16_t thread_of_worker(const struct recording *rec, uint16_t worker)
+{
+    for (uint32_t t = 1; t <= rec->threads; t++)
+        if (rec->thread_workers[t] == worker)
+            return (uint16_t)t;
+    return 0;
+}
+
+/* Whose a set is: of the only one who sleeps in it; if several do, of nobody. Where nobody sleeps, as idle workers watch
+ * over all sets at once, reactors are made in the order of the workers. */
+static void epolls_own(struct survey *s, const struct recording *rec)
+{
+    for (size_t i = 0; i < s->epoll_count; i++) {
+        struct survey_epoll *epoll = &s->epolls[i];
+
+        epoll->thread = epoll->sleeper;
+        if (!epoll->thread && s->workers)
+            epoll->thread = thread_of_worker(rec, epoll->worker);
+        if (!epoll->thread)
+            epoll->thread = epoll->looker;
+        if (epoll->thread == SURVEY_MANY || epoll->watches)
+            epoll->thread = 0;
+    }
 }
 
 void survey_epolls(struct survey *s, const struct recording *rec)
 {
     size_t threads = (size_t)rec->threads + 1;
-    struct reactor_watch w = {memory_array(SURVEY_MAX_FD, sizeof *w.of_fd), memory_array(threads, sizeof *w.made),
-                              survey_no_events(threads), survey_no_events(threads), survey_no_events(threads)};
+    struct epoll_watch w = {.of_fd = memory_array(SURVEY_MAX_FD, sizeof *w.of_fd),
+                            .newest = memory_array(threads, sizeof *w.newest),
+                            .unpark = survey_no_events(threads),
+                            .turn = survey_no_events(threads),
+                            .call = survey_no_events(threads)};
 
-    for (size_t i = 0; i < rec->count; i++) {
-        const struct event *ev = &rec->events[i];
-
-        if (ev->kind == TRACE_UNPARK)
-            w.unpark[ev->thread] = i;
-        if (ev->kind == TRACE_TURN_BEGIN)
-            w.turn[ev->thread] = i;
-        if (ev->kind == TRACE_SYSCALL_BEGIN)
-            reactor_call_begins(s, &w, ev, i);
-        if (ev->kind == TRACE_SYSCALL_END)
-            reactor_call_ends(s, &w, ev, i);
-    }
+    for (size_t i = 0; i < rec->count; i++)
+        epoll_event(s, &w, &rec->events[i], i);
+    epolls_own(s, rec);
     free(w.of_fd);
-    free(w.made);
+    free(w.newest);
     free(w.unpark);
     free(w.turn);
     free(w.call);

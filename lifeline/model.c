@@ -464,7 +464,7 @@ static void step_life(struct model *m, struct model_task *task, const struct eve
         leave_queue(m, task);
         task->held_by = 0;
         task->polled_by = ev->thread;
-        task->polls = (uint32_t)ev->b;
+        task->polls = ev->b ? (uint32_t)ev->b : task->polls + 1;
         task->woken = false;
         break;
     case TRACE_TASK_POLL_END:
@@ -497,7 +497,8 @@ static void step_task(struct model *m, struct model_task *task, const struct eve
 {
     task->last_event = m->at;
     if (event_has_states(ev)) {
-        task->state = states_after(ev->a);
+        bool stays = event_leaves_state(ev) && (task->state & TRACE_STATE_RUNNING);
+        task->state = stays ? task->state : states_after(ev->a);
         task->moved = true;
     }
     step_life(m, task, ev);

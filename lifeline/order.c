@@ -5,8 +5,11 @@
  * time: each transition carries the state before and after it, and these make a chain.
  *
  * What is certain: a transition happened after the record that its thread wrote before it (`low`) and before its own
- * record (`high`). (A wake that queues the task writes QUEUE_PUSH between the transition and its record; there `low` is
- * the record before the push, and the transition may pass the push, which is where it belongs.)
+ * record (`high`). (A wake that queues the task writes QUEUE_PUSH and more between the transition and its record; there
+ * `low` is the record before all that, and the transition may pass the push, which is where it belongs.)
+ *
+ * Two events that change nothing in the word take part, as they tell something of it: a join finds the task done, and
+ * after its memory was given back there are no transitions.
  *
  * So, for each task whose chain is broken by the clocks: its transitions are cut into clusters whose brackets overlap,
  * and in each broken cluster we look for an order that the brackets allow and that makes a chain, trying the order of
@@ -22,12 +25,13 @@
 #include <stdlib.h>
 
 #define ANY_STATE UINT32_MAX
+#define FREED     (UINT32_MAX - 1)
 
 struct transition {
     size_t low;    /* it happened after this event: its index plus one, 0 for none */
     size_t high;   /* and not after this one, which records it */
     uint32_t task; /* index of its chain */
-    uint32_t states;
+    const struct event *event;
 };
 
 struct move { /* the event goes to the place before another one */
@@ -38,6 +42,34 @@ struct moves {
     struct move *all;
     size_t count;
 };
+
+/* ---- the links of a chain */
+
+static bool is_link(const struct event *ev)
+{
+    return event_has_states(ev) || ev->kind == TRACE_JOIN || ev->kind == TRACE_TASK_FREE;
+}
+
+/* Whether it can happen to a task in that state. */
+static bool link_fits(const struct event *ev, uint32_t state)
+{
+    if (state == ANY_STATE || state == FREED)
+        return state == ANY_STATE;
+    if (ev->kind == TRACE_TASK_FREE)
+        return true;
+    if (ev->kind == TRACE_JOIN)
+        return state & TRACE_STATE_DONE;
+    return states_before(ev->a) == state || (event_leaves_state(ev) && (state & TRACE_STATE_RUNNING));
+}
+
+static uint32_t link_leaves(const struct event *ev, uint32_t state)
+{
+    if (ev->kind == TRACE_TASK_FREE)
+        return FREED;
+    if (ev->kind == TRACE_JOIN || (event_leaves_state(ev) && state != ANY_STATE))
+        return state;
+    return states_after(ev->a);
+}
 
 /* ---- which tasks need it */
 
@@ -73,16 +105,16 @@ static bool chains_follow(struct chains *chains, const struct event *events, siz
     for (size_t i = 0; i < count; i++) {
         struct chain *chain;
 
-        if (!event_has_states(&events[i]) && events[i].kind != TRACE_TASK_SPAWN)
+        if (!is_link(&events[i]) && events[i].kind != TRACE_TASK_SPAWN)
             continue;
         chain = chain_of(chains, events[i].task);
         if (events[i].kind == TRACE_TASK_SPAWN) { /* perhaps the number of an earlier task is used again */
             chain->state = ANY_STATE;
             continue;
         }
-        if (chain->state != ANY_STATE && chain->state != states_before(events[i].a))
+        if (!link_fits(&events[i], chain->state))
             broken = chain->broken = true;
-        chain->state = states_after(events[i].a);
+        chain->state = link_leaves(&events[i], chain->state);
         chain->count++;
     }
     return broken;
@@ -92,8 +124,9 @@ static bool chains_follow(struct chains *chains, const struct event *events, siz
 
 struct author { /* what a thread recorded last, as index + 1; 0: nothing */
     size_t last;
-    size_t before_push;
-    uint32_t pushed; /* the task whose push is the last record but for what queueing brings with it, or 0 */
+    size_t wake;     /* the begin of its wake */
+    size_t not_push; /* the last but for pushes and what comes with them */
+    uint32_t pushed; /* the task that it has pushed since then, or 0 */
     uint32_t popped; /* the task that it took from a queue last: to push that one is only to move it */
 };
 
@@ -116,22 +149,28 @@ static bool comes_with_a_push(const struct event *ev)
 
 static void author_records(struct author *author, const struct event *ev, size_t index)
 {
-    if (ev->kind == TRACE_QUEUE_PUSH && ev->task != author->popped) {
-        author->pushed = ev->task;
-        author->before_push = author->last;
-    } else if (!comes_with_a_push(ev)) {
-        author->pushed = 0;
-    }
+    author->last = index + 1;
+    if (ev->kind == TRACE_WAKE_BEGIN)
+        author->wake = index + 1;
     if (ev->kind == TRACE_QUEUE_POP)
         author->popped = ev->task;
-    author->last = index + 1;
+    if (ev->kind == TRACE_QUEUE_PUSH && ev->task != author->popped)
+        author->pushed = ev->task;
+    if (!comes_with_a_push(ev)) {
+        author->not_push = index + 1;
+        author->pushed = 0;
+    }
 }
 
 static struct transition transition_of(const struct author *author, const struct event *ev, size_t index)
 {
-    bool past_push = (ev->kind == TRACE_WAKE_END || ev->kind == TRACE_TASK_ABORT) && author->pushed == ev->task;
+    size_t low = author->last;
 
-    return (struct transition){.low = past_push ? author->before_push : author->last, .high = index, .states = ev->a};
+    if (ev->kind == TRACE_WAKE_END && author->wake)
+        low = author->wake;
+    if (ev->kind == TRACE_TASK_ABORT && author->pushed == ev->task)
+        low = author->not_push;
+    return (struct transition){.low = low, .high = index, .event = ev};
 }
 
 /* The transitions of all broken chains, in the order of the clocks; returns how many. */
@@ -144,7 +183,7 @@ static size_t collect(struct transition **found, struct chains *chains, const st
     for (size_t i = 0; i < count; i++) {
         struct author *author = &authors[events[i].thread];
 
-        if (event_has_states(&events[i]) && chain_of(chains, events[i].task)->broken) {
+        if (is_link(&events[i]) && chain_of(chains, events[i].task)->broken) {
             *found = memory_more(*found, used, sizeof **found);
             (*found)[used] = transition_of(author, &events[i], i);
             (*found)[used++].task = map_get(&chains->index, events[i].task);
@@ -171,19 +210,23 @@ struct search {
     size_t count;
     size_t *next, *previous; /* the transitions not yet placed, a ring by their clocks; [count] is its head */
     size_t *order;           /* those that are placed */
+    uint32_t *states;        /* that they leave */
     size_t placed;
     size_t steps_left;
 };
 
 static uint32_t search_state(const struct search *s, uint32_t start)
 {
-    return s->placed ? states_after(s->all[s->order[s->placed - 1]].states) : start;
+    return s->placed ? s->states[s->placed - 1] : start;
 }
 
-static void search_place(struct search *s, size_t at)
+static void search_place(struct search *s, size_t at, uint32_t start)
 {
+    uint32_t state = search_state(s, start);
+
     s->next[s->previous[at]] = s->next[at];
     s->previous[s->next[at]] = s->previous[at];
+    s->states[s->placed] = link_leaves(s->all[at].event, state);
     s->order[s->placed++] = at;
 }
 
@@ -201,7 +244,7 @@ static bool search_fits(const struct search *s, size_t at, uint32_t state)
 {
     size_t first = s->next[s->count];
 
-    if (state != ANY_STATE && states_before(s->all[at].states) != state)
+    if (!link_fits(s->all[at].event, state))
         return false;
     return at == first || s->all[at].low <= s->all[first].high;
 }
@@ -220,7 +263,7 @@ static bool search_run(struct search *s, uint32_t start)
         if (at == s->count) {
             at = s->next[search_take_back(s)];
         } else {
-            search_place(s, at);
+            search_place(s, at, start);
             at = s->next[s->count];
         }
     }
@@ -231,7 +274,8 @@ static bool search_run(struct search *s, uint32_t start)
 static bool search_cluster(const struct transition *all, size_t count, uint32_t start, size_t *order)
 {
     size_t *ring = memory_array(2 * (count + 1), sizeof *ring);
-    struct search s = {all, count, ring, ring + count + 1, order, 0, 1000 + 64 * count};
+    uint32_t *states = memory_array(count, sizeof *states);
+    struct search s = {all, count, ring, ring + count + 1, order, states, 0, 1000 + 64 * count};
     bool found;
 
     for (size_t i = 0; i <= count; i++) {
@@ -240,6 +284,7 @@ static bool search_cluster(const struct transition *all, size_t count, uint32_t 
     }
     found = search_run(&s, start);
     free(ring);
+    free(states);
     return found;
 }
 
@@ -261,28 +306,34 @@ static void moves_add(struct moves *moves, const struct transition *all, const s
 static bool cluster_is_chain(const struct transition *all, size_t count, uint32_t state)
 {
     for (size_t i = 0; i < count; i++) {
-        if (state != ANY_STATE && states_before(all[i].states) != state)
+        if (!link_fits(all[i].event, state))
             return false;
-        state = states_after(all[i].states);
+        state = link_leaves(all[i].event, state);
     }
     return true;
+}
+
+static uint32_t cluster_leaves(const struct transition *all, const size_t *order, size_t count, uint32_t state)
+{
+    for (size_t i = 0; i < count; i++)
+        state = link_leaves(all[order ? order[i] : i].event, state);
+    return state;
 }
 
 /* Returns the state that the cluster ends in. */
 static uint32_t mend_cluster(struct moves *moves, const struct transition *all, size_t count, uint32_t state)
 {
     size_t *order;
-    size_t last = count - 1;
 
     if (count == 1 || cluster_is_chain(all, count, state))
-        return states_after(all[last].states);
+        return cluster_leaves(all, NULL, count, state);
     order = memory_array(count, sizeof *order);
-    if (search_cluster(all, count, state, order) || search_cluster(all, count, ANY_STATE, order)) {
+    bool found = search_cluster(all, count, state, order) || search_cluster(all, count, ANY_STATE, order);
+    if (found)
         moves_add(moves, all, order, count);
-        last = order[count - 1];
-    }
+    state = cluster_leaves(all, found ? order : NULL, count, state);
     free(order);
-    return states_after(all[last].states);
+    return state;
 }
 
 /* Cuts one task's transitions where everything before surely happened before everything after. */

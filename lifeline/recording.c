@@ -407,6 +407,14 @@ const char *event_call_name(unsigned call)
     return NULL;
 }
 
+bool event_leaves_state(const struct event *ev)
+{
+    bool may = ev->kind == TRACE_TASK_POLL_BEGIN || ev->kind == TRACE_WAKE_END ||
+               (ev->kind == TRACE_TASK_POLL_END && !ev->b);
+
+    return may && states_before(ev->a) == TRACE_STATE_RUNNING && states_after(ev->a) == TRACE_STATE_RUNNING;
+}
+
 bool event_has_states(const struct event *ev)
 {
     switch (ev->kind) {

@@ -72,6 +72,10 @@ const char *event_call_name(unsigned call); /* "epoll_ctl", or NULL */
 /* Whether STATES (the a of a transition of a task's state word) is what this event's a means. */
 bool event_has_states(const struct event *ev);
 
+/* Whether it leaves the word alone: where workers hold tasks, holding on needs no change. It says running -> running,
+ * whatever else is set; only an event that changes the word says what that is. */
+bool event_leaves_state(const struct event *ev);
+
 static inline unsigned states_before(uint32_t states)
 {
     return states & 0xffff;

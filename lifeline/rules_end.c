@@ -18,17 +18,18 @@ static bool runtime_ended(const struct check *c, const struct model_task *task)
     return task->runtime != MAP_NONE && c->m.runtimes[task->runtime].ended != NO_EVENT;
 }
 
-/* Asleep until somebody wakes it, with no limit of time. */
+/* Asleep until somebody wakes it, with no limit of time: parked, or in a turn of the reactor. */
 static bool thread_sleeps(const struct check *c, uint32_t thread)
 {
     const struct model_frame *top = model_top(&c->m, thread);
-    const struct model_frame *turn = model_inside(&c->m, thread, TRACE_TURN_BEGIN);
     bool unparked = top && c->m.last_unpark != NO_EVENT && c->m.last_unpark > top->event;
+    bool inside = model_inside(&c->m, thread, TRACE_PARK_BEGIN) || model_inside(&c->m, thread, TRACE_TURN_BEGIN);
 
-    if (!top || unparked)
+    if (!inside || unparked)
         return false;
-    return top->kind == TRACE_PARK_BEGIN ||
-           (turn && top->kind == TRACE_SYSCALL_BEGIN && top->a == TRACE_CALL_EPOLL_WAIT && (int64_t)turn->b < 0);
+    if (top->kind == TRACE_SYSCALL_BEGIN)
+        return top->a == TRACE_CALL_FUTEX_WAIT || (top->a == TRACE_CALL_EPOLL_WAIT && (int64_t)top->b < 0);
+    return top->kind == TRACE_PARK_BEGIN;
 }
 
 /* Every thread that takes tasks from queues is asleep, nobody is about to wake one, and yet the task lies there. */
@@ -36,16 +37,13 @@ static bool nobody_will_take(const struct check *c, const struct model_task *tas
 {
     bool any = false;
 
-    for (uint32_t i = 0; i < c->m.queue_count; i++) {
-        uint32_t thread = c->m.queues[i].popped_by;
+    for (uint32_t i = 0; i <= c->rec->threads; i++) {
+        bool takes = c->m.threads[i].takes;
 
-        if (thread && !thread_sleeps(c, thread))
+        if (model_inside(&c->m, i, TRACE_WAKE_BEGIN) || (takes && !thread_sleeps(c, i)))
             return false;
-        any |= thread > 0;
+        any |= takes;
     }
-    for (uint32_t i = 0; i <= c->rec->threads; i++)
-        if (model_inside(&c->m, i, TRACE_WAKE_BEGIN))
-            return false;
     return any && task->queue != NO_QUEUE && c->m.threads[task->pushed_by].last_event != task->pushed;
 }
 

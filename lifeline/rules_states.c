@@ -83,9 +83,18 @@ static bool abort_is_missing(const struct check *c, const struct event *ev, cons
 }
 
 /* What a spawn leaves in the word is not recorded: QUEUED, or RUNNING where whoever spawns a task holds it. */
-static bool is_born_held(const struct event *ev, const struct model_task *task, uint64_t features)
+static bool is_born_held(const struct event *ev, const struct model_task *task)
 {
-    return !task->moved && (features & TRACE_HAS_STEALING) && states_before(ev->a) == RUNNING;
+    return !task->moved && states_before(ev->a) == RUNNING;
+}
+
+static bool says_as_it_is(const struct check *c, const struct event *ev, const struct model_task *task)
+{
+    if (states_before(ev->a) == task->state || abort_is_missing(c, ev, task))
+        return true;
+    if (!(model_task_features(&c->m, task) & TRACE_HAS_STEALING))
+        return false;
+    return is_born_held(ev, task) || (event_leaves_state(ev) && (task->state & RUNNING));
 }
 
 RULE(rule_states)
@@ -95,7 +104,7 @@ RULE(rule_states)
 
     if (!task)
         return false;
-    if (states_before(ev->a) != task->state && !abort_is_missing(c, ev, task) && !is_born_held(ev, task, features))
+    if (!says_as_it_is(c, ev, task))
         return complain(c, now(c), task->number, "task %u is %s, but this event says that it was %s", task->number,
                         describe_state(task->state, is, sizeof is),
                         describe_state(states_before(ev->a), said, sizeof said));

@@ -180,7 +180,10 @@ RULE(rule_block_on)
     if (ev->kind == TRACE_BLOCK_ON_BEGIN)
         return root && complain(c, now(c), root->number, "block_on gets future %llu, which is task %u already",
                                 (unsigned long long)ev->b, root->number);
-    return root && root->ended == NO_EVENT &&
+    bool shared = root && (model_task_features(&c->m, root) & TRACE_HAS_STEALING);
+    bool may_end_now = shared && root->polled_by && root->polled_by != ev->thread; /* and is recorded in a moment */
+
+    return root && root->ended == NO_EVENT && !may_end_now &&
            complain(c, now(c), root->number, "block_on returns before its task %u is done", root->number);
 }
 

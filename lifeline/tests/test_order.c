@@ -193,6 +193,69 @@ static void wake_is_recorded_after_a_thief_has_polled(void **state)
     ASSERT_ORDER(111, 112, 113, 114, 115, 116, 117, 122, 118, 119, 120, 121);
 }
 
+/* Who gives way in its own poll does not look at the word: it is running, whatever mark a wake has left there. */
+static void mark_is_not_seen_by_who_gives_way(void **state)
+{
+    (void)state;
+    start_held();
+    at(20, 2, TRACE_WAKE_BEGIN, 1, 0, 1); /* 111 */
+    at(21, 2, TRACE_WAKE_END, 1, STATES(R, R | Q), 1);
+    at(22, 1, TRACE_WAKE_BEGIN, 1, 0, 0);
+    at(23, 1, TRACE_WAKE_END, 1, STATES(R, R), 0);
+    at(24, 1, TRACE_TASK_POLL_END, 1, STATES(R, R), 0);
+    at(25, 1, TRACE_QUEUE_PUSH, 1, 1, 1);
+    at(26, 1, TRACE_QUEUE_POP, 1, 1, 0);
+    at(27, 1, TRACE_TASK_POLL_BEGIN, 1, STATES(R | Q, R), 2);
+    ASSERT_ORDER(111, 112, 113, 114, 115, 116, 117, 118);
+}
+
+/* The wake that comes too late also gives up its waker, and records that only when the memory is given back. */
+static void task_is_freed_before_its_last_wake_is_recorded(void **state)
+{
+    (void)state;
+    start_held();
+    at(20, 2, TRACE_WAKE_BEGIN, 1, 0, 1); /* 111 */
+    at(21, 1, TRACE_WAKER_DROP, 1, 0, 0);
+    at(22, 1, TRACE_TASK_POLL_END, 1, STATES(R, D), 1);
+    at(23, 1, TRACE_FUTURE_DROP, 0, 3, 1);
+    at(24, 1, TRACE_TASK_FREE, 1, 0, 0);
+    at(25, 2, TRACE_WAKE_END, 1, STATES(D, D | Q), 1); /* 116 */
+    ASSERT_ORDER(111, 112, 113, 114, 116, 115);
+}
+
+/* The step that ends a task gives its output away: it may be taken, dropped and freed before the poll's end is recorded. */
+static void output_is_taken_before_the_end_of_the_poll_is_recorded(void **state)
+{
+    (void)state;
+    start_held();
+    at(20, 1, TRACE_WAKER_DROP, 1, 0, 0); /* 111 */
+    at(21, 1, TRACE_WAKER_DROP, 1, 0, 0);
+    at(22, 2, TRACE_JOIN, 1, 0, 0);
+    at(23, 2, TRACE_FUTURE_DROP, 0, 3, 1);
+    at(24, 2, TRACE_TASK_FREE, 1, 0, 0);
+    at(25, 1, TRACE_TASK_POLL_END, 1, STATES(R, D), 1); /* 116 */
+    ASSERT_ORDER(111, 112, 116, 113, 114, 115);
+}
+
+/* A wake marks the task, then makes room for it in its queue; meanwhile another wake finds the mark. */
+static void second_wake_overtakes_what_makes_room_for_the_first(void **state)
+{
+    (void)state;
+    start_held();
+    at(12, 1, TRACE_FUTURE_NEW, 0, 3, 7);
+    at(13, 1, TRACE_TASK_SPAWN, 2, 3, 7);
+    at(14, 1, TRACE_QUEUE_PUSH, 2, 2, 1);
+    at(20, 1, TRACE_TASK_POLL_END, 1, STATES(R, 0), 0); /* 114 */
+    at(21, 1, TRACE_WAKE_BEGIN, 1, 0, 1);
+    at(22, 2, TRACE_WAKE_BEGIN, 1, 0, 1);
+    at(23, 2, TRACE_WAKE_END, 1, STATES(Q, Q), 1); /* 117 */
+    at(24, 1, TRACE_QUEUE_POP, 2, 2, 0);
+    at(25, 1, TRACE_QUEUE_PUSH, 1, 2, 1);
+    at(26, 1, TRACE_QUEUE_PUSH, 2, 1, 1);
+    at(27, 1, TRACE_WAKE_END, 1, STATES(0, Q), 1); /* 121 */
+    ASSERT_ORDER(111, 112, 113, 114, 115, 116, 121, 117, 118, 119, 120);
+}
+
 /* No order mends it: then it stays as the clocks have it, and check says what is wrong. */
 static void broken_chain_stays_in_clock_order(void **state)
 {
@@ -233,6 +296,10 @@ int main(void)
         cmocka_unit_test(one_late_record_among_hundreds),
         cmocka_unit_test(wake_of_a_held_task_is_recorded_after_its_poll),
         cmocka_unit_test(wake_is_recorded_after_a_thief_has_polled),
+        cmocka_unit_test(mark_is_not_seen_by_who_gives_way),
+        cmocka_unit_test(task_is_freed_before_its_last_wake_is_recorded),
+        cmocka_unit_test(output_is_taken_before_the_end_of_the_poll_is_recorded),
+        cmocka_unit_test(second_wake_overtakes_what_makes_room_for_the_first),
         cmocka_unit_test(broken_chain_stays_in_clock_order),
         cmocka_unit_test(runs_of_one_thread_overlap),
     };
