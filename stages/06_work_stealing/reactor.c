@@ -426,8 +426,8 @@ static unsigned reactor_dispatch_some(struct reactor *reactor, const struct epol
     return descriptors;
 }
 
-/* Returns how many descriptors were ready. */
-static unsigned reactor_wait(struct reactor *reactor, int64_t timeout)
+/* Returns how many descriptors were ready, and in *more whether there was no room for all of them. */
+static unsigned reactor_wait(struct reactor *reactor, int64_t timeout, bool *more)
 {
     struct epoll_event events[EVENTS_PER_TURN];
     int count = sys_epoll_wait(reactor->epoll_fd, events, EVENTS_PER_TURN, timeout, SITE(""));
@@ -438,17 +438,20 @@ static unsigned reactor_wait(struct reactor *reactor, int64_t timeout)
         misuse(SITE(""), "epoll_wait fails: %s", strerror(-count));
     for (int i = 0; i < count; i += some)
         descriptors += reactor_dispatch_some(reactor, events + i, count - i < some ? count - i : some);
+    *more = count == EVENTS_PER_TURN;
     return descriptors;
 }
 
-void reactor_turn(struct reactor *reactor, int64_t timeout)
+bool reactor_turn(struct reactor *reactor, int64_t timeout)
 {
     int64_t limit = reactor_limit(reactor, timeout);
+    bool more;
 
     TRACE(TURN_BEGIN, 0, 0, limit);
-    unsigned descriptors = reactor_wait(reactor, limit);
+    unsigned descriptors = reactor_wait(reactor, limit, &more);
     unsigned fired = reactor_fire_timers(reactor);
     TRACE(TURN_END, 0, descriptors, fired);
+    return more;
 }
 void reactor_glance(struct reactor *reactor)
 {

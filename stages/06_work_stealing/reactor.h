@@ -80,8 +80,8 @@ int reactor_init(struct reactor *reactor, const struct runtime *rt);
 void reactor_destroy(struct reactor *reactor);
 
 /* Waits until a descriptor or a timer is ready, a nudge comes, or timeout ns have passed (0: only looks; -1: no limit),
- * and wakes the tasks concerned. */
-void reactor_turn(struct reactor *reactor, int64_t timeout);
+ * and wakes the tasks concerned. True: there may be more descriptors that are ready than one turn handles. */
+bool reactor_turn(struct reactor *reactor, int64_t timeout);
 
 /* A turn that does not wait, if there is anything to look for. */
 void reactor_glance(struct reactor *reactor);

@@ -86,6 +86,13 @@ static uint64_t watch_sleep(struct watch *watch, int64_t limit)
     return ready;
 }
 
+/* All that it has: the watch reports a reactor again only when something new has happened there. */
+static void watch_turn(struct reactor *reactor)
+{
+    while (reactor_turn(reactor, 0))
+        ;
+}
+
 void watch_wait(struct watch *watch, struct executor *ex)
 {
     if (watch->epoll_fd < 0) {
@@ -94,6 +101,6 @@ void watch_wait(struct watch *watch, struct executor *ex)
     }
     uint64_t ready = watch_sleep(watch, reactor_limit(&ex->reactor, -1));
     for (; ready; ready &= ready - 1)
-        reactor_turn(&ex->runtime->workers[__builtin_ctzll(ready)].executor.reactor, 0);
+        watch_turn(&ex->runtime->workers[__builtin_ctzll(ready)].executor.reactor);
     reactor_fire_timers(&ex->reactor);
 }
