@@ -46,7 +46,7 @@ static int channel_put(struct channel *ch, const void *item, const struct site *
     if (ch->length == ch->capacity)
         return -EAGAIN;
     memcpy(channel_slot(ch, ch->length++), item, ch->item_size);
-    condvar_wake_at(&ch->not_empty, 1, at);
+    condvar_signal_at(&ch->not_empty, at);
     return 0;
 }
 
@@ -57,7 +57,7 @@ static int channel_take(struct channel *ch, void *item, const struct site *at)
     memcpy(item, channel_slot(ch, 0), ch->item_size);
     ch->first = (ch->first + 1) % ch->capacity;
     ch->length--;
-    condvar_wake_at(&ch->not_full, 1, at);
+    condvar_signal_at(&ch->not_full, at);
     return 0;
 }
 
@@ -103,7 +103,7 @@ void channel_close_at(struct channel *ch, const struct site *at)
 {
     mutex_lock_at(&ch->lock, at);
     ch->closed = true;
-    condvar_wake_at(&ch->not_empty, FUTEX_ALL, at);
-    condvar_wake_at(&ch->not_full, FUTEX_ALL, at);
+    condvar_broadcast_at(&ch->not_empty, at);
+    condvar_broadcast_at(&ch->not_full, at);
     mutex_unlock_at(&ch->lock, at);
 }

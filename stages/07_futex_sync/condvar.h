@@ -15,14 +15,12 @@
 #include "mutex.h"
 
 struct condvar {
-    _Atomic uint32_t sequence; /* one more with each signal that somebody waits for; on it the waiters sleep */
-    _Atomic uint32_t waiters;  /* threads in condvar_wait that hold the mutex no more, or are about to give it back */
+    _Atomic uint64_t state; /* condvar.c */
 };
 
 static inline void condvar_init(struct condvar *cv)
 {
-    atomic_init(&cv->sequence, 0);
-    atomic_init(&cv->waiters, 0);
+    atomic_init(&cv->state, 0);
 }
 
 /* Gives the mutex back, sleeps until it is woken, and takes the mutex again. No signal falls between the first two: one
@@ -34,10 +32,11 @@ static inline void condvar_init(struct condvar *cv)
 #define condvar_wait_until(cv, m, deadline) condvar_wait_until_at(cv, m, deadline, SITE(#cv))
 int condvar_wait_until_at(struct condvar *cv, struct mutex *m, uint64_t deadline, const struct site *at);
 
-/* Wakes one of those who wait, or all. No system call is made where nobody waits. The caller holds the mutex, or has
- * held it since it changed the data. */
-#define condvar_signal(cv)    condvar_wake_at(cv, 1, SITE(#cv))
-#define condvar_broadcast(cv) condvar_wake_at(cv, FUTEX_ALL, SITE(#cv))
-void condvar_wake_at(struct condvar *cv, int count, const struct site *at);
+/* Wakes one of those who wait, or all. No system call is made where nobody waits, or where all who do have been woken
+ * already. The caller holds the mutex, or has held it since it changed the data. */
+#define condvar_signal(cv)    condvar_signal_at(cv, SITE(#cv))
+#define condvar_broadcast(cv) condvar_broadcast_at(cv, SITE(#cv))
+void condvar_signal_at(struct condvar *cv, const struct site *at);
+void condvar_broadcast_at(struct condvar *cv, const struct site *at);
 
 #endif

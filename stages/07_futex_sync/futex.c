@@ -10,11 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Mere counts: relaxed, without partners. Beside a system call they cost nothing. */
+static _Atomic uint64_t waits, wakes;
+
+struct futex_calls futex_calls(void)
+{
+    return (struct futex_calls){atomic_load_explicit(&waits, memory_order_relaxed),
+                                atomic_load_explicit(&wakes, memory_order_relaxed)};
+}
+
 int futex_wait_bits(const _Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline,
                     const struct site *at)
 {
     struct timespec limit = {(time_t)(deadline / 1000000000), (long)(deadline % 1000000000)};
 
+    atomic_fetch_add_explicit(&waits, 1, memory_order_relaxed);
     TRACE_AT(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAIT, TRACE_ARGS(0, expected), at);
     /* FUTEX_WAIT_BITSET and not FUTEX_WAIT: its limit is a moment on CLOCK_MONOTONIC and not a span, so a wait that is
      * interrupted and begun again does not begin its time again. */
@@ -29,6 +39,7 @@ int futex_wait_bits(const _Atomic uint32_t *word, uint32_t expected, uint32_t bi
 
 int futex_wake_bits(const _Atomic uint32_t *word, int count, uint32_t bits, const struct site *at)
 {
+    atomic_fetch_add_explicit(&wakes, 1, memory_order_relaxed);
     TRACE_AT(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAKE, TRACE_ARGS(0, count), at);
     long result = syscall(SYS_futex, word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, count, NULL, NULL, bits);
     TRACE_AT(SYSCALL_END, 0, TRACE_CALL_FUTEX_WAKE, result < 0 ? -errno : (int)result, at);

@@ -37,4 +37,11 @@ int futex_wait_bits(const _Atomic uint32_t *word, uint32_t expected, uint32_t bi
                     const struct site *at);
 int futex_wake_bits(const _Atomic uint32_t *word, int count, uint32_t bits, const struct site *at);
 
+/* How many of these calls the process has made so far. */
+struct futex_calls {
+    uint64_t waits, wakes;
+};
+
+struct futex_calls futex_calls(void);
+
 #endif

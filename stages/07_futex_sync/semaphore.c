@@ -8,7 +8,8 @@
  *            or are about to sleep                          semaphore_withdraw, at the deadline
  *
  * The protocol: who finds no permit counts itself in as waiting, looks again, and sleeps while there is none. Who gives
- * a permit learns from that very step whether somebody waits, and only then makes the system call.
+ * a permit learns from that very step how many wait, and wakes one if there were fewer permits than that before; if
+ * there were as many, each of them has been woken for one already, and is on its way.
  *
  * The race between the look and the sleep: a permit that is given meanwhile changes the lower half, and the kernel,
  * which compares, does not let the thread sleep.
@@ -30,6 +31,11 @@
 static uint32_t permits_of(uint64_t state)
 {
     return (uint32_t)state;
+}
+
+static uint32_t waiters_of(uint64_t state)
+{
+    return (uint32_t)(state / SEMAPHORE_WAITER);
 }
 
 /* The lower half, for the kernel; we ourselves always change the whole. */
@@ -101,7 +107,7 @@ int semaphore_post_at(struct semaphore *s, const struct site *at)
 
     if (!semaphore_give(s, &before))
         return -EOVERFLOW;
-    if (before >= SEMAPHORE_WAITER)
+    if (permits_of(before) < waiters_of(before))
         futex_wake(word, 1, at);
     return 0;
 }

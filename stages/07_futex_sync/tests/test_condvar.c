@@ -358,6 +358,69 @@ static void test_no_system_call_while_nobody_waits(void **state)
     assert_int_equal(futex_waits() + futex_wakes(), 0);
 }
 
+/* The sleeper was woken, but does not run yet: it cannot, as it needs the mutex. Further signals wake nobody. */
+static void test_many_signals_for_one_sleeper_are_one_call(void **state)
+{
+    struct worker waiter;
+
+    begin(state);
+    worker_start(&waiter, pass, NULL);
+    worker_wait_asleep(&waiter);
+    kind->lock();
+    unsigned before = futex_wakes();
+    permits = 1;
+    for (int i = 0; i < 10; i++)
+        kind->signal();
+    kind->broadcast();
+    assert_int_equal(futex_wakes(), before + 1);
+    kind->unlock();
+    worker_join(&waiter);
+}
+
+/* A wake that a later waiter takes goes on to the one that it was for. */
+static void join_and_wait(void *unused)
+{
+    (void)unused;
+    kind->lock();
+    futex_waits_return(1, 0); /* as if it had taken the wake that is coming */
+    kind->wait(FUTEX_NO_DEADLINE);
+    kind->unlock();
+}
+
+static void test_a_wake_that_was_for_another_goes_on_to_it(void **state)
+{
+    begin(state);
+    join_and_wait(NULL);
+    assert_int_equal(futex_wakes(), 1); /* to nobody, here */
+    kind->signal();                     /* it has counted itself out */
+    assert_int_equal(futex_wakes(), 1);
+}
+
+/* Three wait, nobody has signalled, and a wake for somebody else (see futex_wake) hits one of them: it must not be
+ * handed around among them for ever. */
+static void test_a_stray_wake_is_not_handed_around(void **state)
+{
+    struct worker waiters[3];
+    const _Atomic uint32_t *word = (const _Atomic uint32_t *)&changed.ours.state;
+
+    begin(state);
+    for (int i = 0; i < 3; i++)
+        worker_start(&waiters[i], pass, NULL);
+    for (int i = 0; i < 3; i++)
+        worker_wait_asleep(&waiters[i]);
+    unsigned before = futex_waits();
+    assert_int_equal(futex_wake(word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__), 1, SITE("")), 1);
+    while (futex_waits() == before)
+        sched_yield();
+    for (int i = 0; i < 3; i++)
+        worker_wait_asleep(&waiters[i]);
+    assert_int_equal(futex_waits(), before + 1);
+    give(3);
+    kind->broadcast();
+    for (int i = 0; i < 3; i++)
+        worker_join(&waiters[i]);
+}
+
 static void test_after_a_wait_it_is_forgotten_that_somebody_waited(void **state)
 {
     struct worker waiter;
@@ -460,6 +523,9 @@ int main(void)
         BOTH(test_who_gives_up_takes_no_signal_along),
         BOTH(test_no_signal_is_lost),
         SYNC_TEST(test_no_system_call_while_nobody_waits, &ours),
+        SYNC_TEST(test_many_signals_for_one_sleeper_are_one_call, &ours),
+        SYNC_TEST(test_a_wake_that_was_for_another_goes_on_to_it, &ours),
+        SYNC_TEST(test_a_stray_wake_is_not_handed_around, &ours),
         SYNC_TEST(test_after_a_wait_it_is_forgotten_that_somebody_waited, &ours),
         SYNC_TEST(test_a_signal_between_the_unlock_and_the_sleep, &ours),
         SYNC_TEST(test_a_signal_just_before_the_sleep, &ours),
