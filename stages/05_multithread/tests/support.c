@@ -332,15 +332,15 @@ int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *ev
     return refused(CALL_EPOLL_CTL, in_a_call) ? -1 : __real_epoll_ctl(epoll_fd, operation, fd, event);
 }
 
-static atomic_uint waiting; /* threads in the kernel, or on the way with no step left before */
+static atomic_uint sleeping; /* threads in the kernel, or on the way there with no step left before */
 
 int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int room, int timeout)
 {
     if (refused(CALL_EPOLL_WAIT, in_a_call))
         return -1;
-    atomic_fetch_add_explicit(&waiting, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sleeping, timeout != 0, memory_order_relaxed);
     int count = __real_epoll_wait(epoll_fd, events, room, timeout);
-    atomic_fetch_sub_explicit(&waiting, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&sleeping, timeout != 0, memory_order_relaxed);
     return count;
 }
 
@@ -349,9 +349,9 @@ int __wrap_epoll_pwait2(int epoll_fd, struct epoll_event *events, int room, cons
 {
     if (refused(CALL_EPOLL_WAIT, in_a_call))
         return -1;
-    atomic_fetch_add_explicit(&waiting, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sleeping, 1, memory_order_relaxed);
     int count = __real_epoll_pwait2(epoll_fd, events, room, limit, mask);
-    atomic_fetch_sub_explicit(&waiting, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&sleeping, 1, memory_order_relaxed);
     return count;
 }
 
@@ -488,7 +488,7 @@ unsigned workers_asleep(struct runtime *rt)
     __real_pthread_mutex_lock(&rt->injection.lock); /* not a step of this thread */
     unsigned idle = (unsigned)__builtin_popcountll(rt->injection.idle);
     __real_pthread_mutex_unlock(&rt->injection.lock);
-    unsigned in_kernel = atomic_load_explicit(&waiting, memory_order_relaxed);
+    unsigned in_kernel = atomic_load_explicit(&sleeping, memory_order_relaxed);
     return in_kernel < idle ? in_kernel : idle;
 }
 

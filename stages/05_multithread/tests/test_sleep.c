@@ -269,8 +269,12 @@ static void test_a_worker_that_woke_by_itself_is_not_called(void **state)
     assert_int_equal(runtime_init(&rt, 2), 0);
     struct strings *second = puppet_spawn_on(&rt, 2);
     assert_int_equal(task_spawn(&rt, &then, NULL), 0); /* so it is the first's, which would be called first */
+    wait_until(workers_asleep(&rt) == 1);
     puppet_end(second);
     wait_until(stays.polls == 1 && workers_asleep(&rt) == 1);
+    pthread_mutex_lock(&rt.injection.lock);
+    assert_int_equal(rt.injection.idle, 1 << 1); /* the second alone */
+    pthread_mutex_unlock(&rt.injection.lock);
     spawn_ready(&comes);
     wait_until(comes.drops == 1);
     atomic_store(&may_end, true);
