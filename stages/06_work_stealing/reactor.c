@@ -319,16 +319,16 @@ int source_close(struct source *source, const struct site *at)
 enum poll reactor_poll_timer(struct reactor *reactor, struct timer *timer, struct context *cx, const struct site *at)
 {
     pthread_mutex_lock(&reactor->lock);
-    enum poll result = timer->has_fired ? POLL_READY : POLL_PENDING;
-    if (!timer->has_fired && !timer->is_queued) {
+    bool has_fired = timer_has_fired(timer);
+    if (!has_fired && !timer->is_queued) {
         TRACE_AT(TIMER_ADD, 0, timer->number, timer->deadline, at);
         timer_heap_add(&reactor->timers, timer);
         reactor_note_first(reactor);
     }
-    if (!timer->has_fired)
+    if (!has_fired)
         wait_start(&timer->waiting, cx, TRACE_SOURCE_TIMER, timer->number, at);
     pthread_mutex_unlock(&reactor->lock);
-    return result;
+    return has_fired ? POLL_READY : POLL_PENDING;
 }
 
 void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at)
@@ -347,9 +347,10 @@ static void reactor_fire_some(struct reactor *reactor, uint64_t now, struct wake
         if (!first || first->deadline > now)
             break;
         timer_heap_remove(&reactor->timers, first);
-        first->has_fired = true;
         TRACE(TIMER_FIRE, 0, first->number, first->deadline);
         wakes_add(wakes, &first->waiting, TRACE_SOURCE_TIMER, first->number, SITE(""));
+        /* The last that is done with it: whoever sees it may be gone at once. release: partner timer_has_fired */
+        atomic_store_explicit(&first->has_fired, true, memory_order_release);
     }
     reactor_note_first(reactor);
     pthread_mutex_unlock(&reactor->lock);

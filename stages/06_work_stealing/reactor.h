@@ -122,6 +122,12 @@ int source_close(struct source *source, const struct site *at);
  * where it is until it has fired or is taken out. */
 enum poll reactor_poll_timer(struct reactor *reactor, struct timer *timer, struct context *cx, const struct site *at);
 
+/* acquire: what the thread that fired it did before (partner: the release in reactor_fire_some). */
+static inline bool timer_has_fired(const struct timer *timer)
+{
+    return atomic_load_explicit(&timer->has_fired, memory_order_acquire);
+}
+
 /* Takes it out, if it is queued, and drops its waker. */
 void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at);
 

@@ -18,77 +18,12 @@
 #include "ring.h"
 
 #include "queue.h"
-#include "task.h"
-#include "trace.h"
-
-static uint64_t head_of(uint32_t free, uint32_t next)
-{
-    return (uint64_t)free << 32 | next;
-}
-
-static uint32_t head_free(uint64_t head)
-{
-    return (uint32_t)(head >> 32);
-}
-
-static uint32_t head_next(uint64_t head)
-{
-    return (uint32_t)head;
-}
 
 void ring_init(struct ring *ring)
 {
     atomic_init(&ring->head, 0);
     atomic_init(&ring->tail, 0);
     ring->id = queue_new_id();
-}
-
-/* acquire (head): a count that was read after a wake must not be older than that (partner: the exchanges below).
- * acquire (tail): whoever sees a task counted can take it (partner: the release in ring_push). */
-uint32_t ring_length(const struct ring *ring)
-{
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-    uint32_t length = tail - head_next(head);
-
-    return length <= RING_CAPACITY ? length : RING_CAPACITY; /* the two were not read at the same moment */
-}
-
-bool ring_push(struct ring *ring, struct task *task)
-{
-    /* acquire: the thief that gave this slot free has read it (partner: the release in ring_steal_end) */
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* only we write it */
-
-    if (tail - head_free(head) == RING_CAPACITY)
-        return false;
-    TRACE(QUEUE_PUSH, task->id, ring->id, tail - head_next(head) + 1);
-    /* relaxed: published by the next line */
-    atomic_store_explicit(&ring->slots[tail % RING_CAPACITY], task, memory_order_relaxed);
-    /* release: the slot, and the task (partner: the acquire in ring_steal_begin) */
-    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
-    return true;
-}
-
-uint32_t ring_pop(struct ring *ring, struct task **tasks, uint32_t max)
-{
-    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);   /* only we write it */
-    uint64_t before = atomic_load_explicit(&ring->head, memory_order_relaxed); /* a guess, the exchange checks it */
-    uint64_t after;
-    uint32_t count, next;
-
-    do {
-        next = head_next(before);
-        count = tail - next < max ? tail - next : max;
-        if (count == 0)
-            return 0;
-        after = head_of(head_free(before) == next ? next + count : head_free(before), next + count);
-        /* relaxed: what the slots hold we have written ourselves; no partner */
-    } while (!atomic_compare_exchange_weak_explicit(&ring->head, &before, after, memory_order_relaxed,
-                                                    memory_order_relaxed));
-    for (uint32_t i = 0; i < count; i++)
-        tasks[i] = atomic_load_explicit(&ring->slots[(next + i) % RING_CAPACITY], memory_order_relaxed);
-    return count;
 }
 
 /* Claims the first half. Returns how many, and where they start in *first. */

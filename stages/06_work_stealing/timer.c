@@ -18,6 +18,8 @@ static enum poll sleep_poll(struct future *f, struct context *cx)
 {
     struct sleep *self = (struct sleep *)f;
 
+    if (timer_has_fired(&self->timer))
+        return POLL_READY;
     struct reactor *here = reactor_current(self->at);
     if (!self->reactor)
         self->reactor = here;
