@@ -1,0 +1,1 @@
+../../05_multithread/demos/imbalance.c
