@@ -288,6 +288,17 @@ static bool search_cluster(const struct transition *all, size_t count, uint32_t 
     return found;
 }
 
+/* A system call's pair has nothing between: what would come there goes before it. */
+static size_t outside_of_calls(const struct transition *t, size_t before)
+{
+    const struct event *events = t->event - t->high;
+
+    for (size_t i = before; i-- > t->low;)
+        if (events[i].thread == t->event->thread)
+            return events[i].kind == TRACE_SYSCALL_BEGIN ? i : before;
+    return before;
+}
+
 /* Puts each transition as late as the ones behind it allow. */
 static void moves_add(struct moves *moves, const struct transition *all, const size_t *order, size_t count)
 {
@@ -298,6 +309,7 @@ static void moves_add(struct moves *moves, const struct transition *all, const s
             before = all[order[i]].high;
             continue;
         }
+        before = outside_of_calls(&all[order[i]], before);
         moves->all = memory_more(moves->all, moves->count, sizeof *moves->all);
         moves->all[moves->count++] = (struct move){all[order[i]].high, before, i};
     }

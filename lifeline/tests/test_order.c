@@ -86,6 +86,23 @@ static void end_of_poll_is_recorded_after_the_next_poll(void **state)
     ASSERT_ORDER(112, 113, 111, 114, 115, 116);
 }
 
+/* The waker nudges a sleeper, and while it does so the task is polled. */
+static void wake_is_recorded_after_a_call_in_which_the_task_is_polled(void **state)
+{
+    (void)state;
+    start();
+    at(20, 1, TRACE_TASK_POLL_END, 1, STATES(R, 0), 0); /* 111 */
+    at(21, 2, TRACE_WAKE_BEGIN, 1, 0, 1);
+    at(22, 2, TRACE_QUEUE_PUSH, 1, 2, 1);
+    at(23, 2, TRACE_UNPARK, 0, 0, 0);
+    at(24, 2, TRACE_SYSCALL_BEGIN, 0, TRACE_CALL_WRITE, 8); /* 115 */
+    at(27, 2, TRACE_SYSCALL_END, 0, TRACE_CALL_WRITE, 8);
+    at(28, 2, TRACE_WAKE_END, 1, STATES(0, Q), 1); /* 117 */
+    at(25, 1, TRACE_QUEUE_POP, 1, 2, 0);
+    at(26, 1, TRACE_TASK_POLL_BEGIN, 1, STATES(Q, R), 2); /* 119 */
+    ASSERT_ORDER(111, 112, 113, 114, 117, 115, 118, 119, 116);
+}
+
 /* A coalesced wake changes nothing, so it fits wherever the task is queued: before the poll, where it happened. */
 static void coalesced_wake_is_recorded_after_the_poll(void **state)
 {
@@ -291,6 +308,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(wake_is_recorded_after_the_poll),
         cmocka_unit_test(end_of_poll_is_recorded_after_the_next_poll),
+        cmocka_unit_test(wake_is_recorded_after_a_call_in_which_the_task_is_polled),
         cmocka_unit_test(coalesced_wake_is_recorded_after_the_poll),
         cmocka_unit_test(second_wake_overtakes_the_push_of_the_first),
         cmocka_unit_test(one_late_record_among_hundreds),
