@@ -277,7 +277,7 @@ static void beside_crowd(void)
     must(runtime_init(&rt, 1), "runtime_init");
     spawn_crowd(&rt);
     run_third(&rt, "beside 200 that give way:");
-    printf("  %-40s at most %3lu polls of others\n",
+    printf("  %-40s usually %3lu polls of others\n",
            "  and a task that comes from outside:", (unsigned long)usual_wait_of_guest(&rt));
     runtime_destroy(&rt);
 }
