@@ -157,14 +157,18 @@ void source_init(struct source *source, int fd)
     *source = (struct source){.fd = fd, .news = 1 << SOURCE_READ | 1 << SOURCE_WRITE};
 }
 
+/* Closing and waiting for the first time may meet, on two threads. The one says that the source is closed and then looks
+ * whether it has a reactor; the other gives it one and then looks whether it is closed. All four are seq_cst, so at least
+ * one sees the other: either nobody waits, or the waiter is found and woken. */
+
 /* The reactor that the source is bound to for good: that of the worker where it is waited for first. */
 static struct reactor *source_bind(struct source *source, const struct site *at)
 {
     struct reactor *mine = reactor_current(at), *bound = NULL;
 
-    /* acq_rel: whoever finds the reactor set finds it initialised; its partner is itself */
-    if (atomic_compare_exchange_strong_explicit(&source->reactor, &bound, mine, memory_order_acq_rel,
-                                                memory_order_acquire))
+    /* and whoever finds the reactor set finds it initialised; its partner is itself */
+    if (atomic_compare_exchange_strong_explicit(&source->reactor, &bound, mine, memory_order_seq_cst,
+                                                memory_order_seq_cst))
         return mine;
     if (bound->runtime != mine->runtime)
         misuse(at, "descriptor %d is registered with the reactor of another runtime", source_fd(source));
@@ -173,7 +177,18 @@ static struct reactor *source_bind(struct source *source, const struct site *at)
 
 static struct reactor *source_reactor(const struct source *source)
 {
-    return atomic_load_explicit(&source->reactor, memory_order_acquire); /* partner: source_bind */
+    return atomic_load_explicit(&source->reactor, memory_order_seq_cst);
+}
+
+/* Says to all who ask from now on that the source is closed, and returns the descriptor; -1: it was closed before. */
+static int source_shut(struct source *source)
+{
+    return atomic_exchange_explicit(&source->fd, -1, memory_order_seq_cst);
+}
+
+static bool source_is_shut(const struct source *source)
+{
+    return atomic_load_explicit(&source->fd, memory_order_seq_cst) < 0;
 }
 
 static void source_check_owner(struct source *source, enum direction direction, const struct future *owner,
@@ -229,7 +244,7 @@ static enum poll source_wait(struct source *source, struct reactor *reactor, enu
     source_check_owner(source, direction, owner, at);
     if (source_look(source, direction))
         return POLL_READY;
-    if (source_fd(source) < 0)
+    if (source_is_shut(source))
         *error = -EBADF;
     else if (!source->is_registered)
         *error = source_join(source, reactor);
@@ -280,38 +295,30 @@ static void source_deregister(struct source *source, struct reactor *reactor, in
     source->watched = 0;
 }
 
-/* Says to all who ask from now on that the source is closed, and returns the descriptor; -1: it was closed before. */
-static int source_shut(struct source *source)
+static void source_leave(struct source *source, struct reactor *reactor, int fd, const struct site *at)
 {
-    return atomic_exchange_explicit(&source->fd, -1, memory_order_relaxed); /* only one can get it; no partner */
-}
+    struct wakes wakes = {.count = 0};
 
-static int source_leave(struct source *source, struct reactor *reactor, struct wakes *wakes, const struct site *at)
-{
+    pthread_mutex_lock(&reactor->lock);
     source_check_place(source, reactor, at);
-    int fd = source_shut(source);
-    if (fd >= 0 && source->is_registered)
+    if (source->is_registered)
         source_deregister(source, reactor, fd, at);
-    for (int direction = SOURCE_READ; direction <= SOURCE_WRITE && fd >= 0; direction++)
-        wakes_add(wakes, &source->waiting[direction].waker, trace_source_of[direction], (uint64_t)fd, at);
-    return fd;
+    for (int direction = SOURCE_READ; direction <= SOURCE_WRITE; direction++)
+        wakes_add(&wakes, &source->waiting[direction].waker, trace_source_of[direction], (uint64_t)fd, at);
+    pthread_mutex_unlock(&reactor->lock);
+    wakes_do(&wakes, at);
 }
 
 int source_close(struct source *source, const struct site *at)
 {
-    struct reactor *reactor = source_reactor(source);
-    struct wakes wakes = {.count = 0};
-    int fd;
+    int fd = source_shut(source);
 
-    if (reactor) {
-        pthread_mutex_lock(&reactor->lock);
-        fd = source_leave(source, reactor, &wakes, at);
-        pthread_mutex_unlock(&reactor->lock);
-    } else {
-        fd = source_shut(source);
-    }
-    wakes_do(&wakes, at);
-    return fd < 0 ? -EBADF : sys_close(fd, at);
+    if (fd < 0)
+        return -EBADF;
+    struct reactor *reactor = source_reactor(source);
+    if (reactor)
+        source_leave(source, reactor, fd, at);
+    return sys_close(fd, at);
 }
 
 /* --- timers --- */
@@ -402,6 +409,8 @@ static bool reactor_dispatch(struct reactor *reactor, const struct epoll_event *
         return false;
     struct source *source = reactor->slots[index].source;
     int fd = source_fd(source);
+    if (fd < 0)
+        return false; /* it is just being closed */
     TRACE(READY, 0, fd, event->events);
     unsigned directions = (event->events & means[SOURCE_READ] ? 1u << SOURCE_READ : 0) |
                           (event->events & means[SOURCE_WRITE] ? 1u << SOURCE_WRITE : 0);

@@ -99,7 +99,7 @@ void source_init(struct source *source, int fd);
 
 static inline int source_fd(const struct source *source)
 {
-    /* relaxed, no partner: whoever closes it while another task uses it must expect either answer */
+    /* relaxed, no partner: a number for the next system call, which whoever closes the socket meanwhile must expect */
     return atomic_load_explicit(&source->fd, memory_order_relaxed);
 }
 
