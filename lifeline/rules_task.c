@@ -87,10 +87,18 @@ static bool push_is_explained(const struct check *c, const struct event *ev, con
            (wake && wake->task == task->number);
 }
 
-static bool belongs_to_push(const struct event *ev)
+/* Where workers steal, other tasks may be moved to make room for one that is queued. */
+static bool makes_room(const struct check *c, const struct event *ev, uint32_t queued)
 {
-    return ev->kind == TRACE_UNPARK || ev->kind == TRACE_SYSCALL_BEGIN || ev->kind == TRACE_SYSCALL_END ||
-           ev->kind == TRACE_NOTE;
+    bool moves = ev->kind == TRACE_QUEUE_PUSH || ev->kind == TRACE_QUEUE_POP || ev->kind == TRACE_QUEUE_STEAL;
+
+    return moves && ev->task != 0 && ev->task != queued && (model_features(&c->m, ev->thread) & TRACE_HAS_STEALING);
+}
+
+static bool belongs_to_push(const struct check *c, const struct event *ev)
+{
+    return makes_room(c, ev, c->debts[ev->thread].pushed) || ev->kind == TRACE_UNPARK ||
+           ev->kind == TRACE_SYSCALL_BEGIN || ev->kind == TRACE_SYSCALL_END || ev->kind == TRACE_NOTE;
 }
 
 /* Where workers steal, a worker may hold on to a task after its poll, but only if somebody asks for the next one. */
@@ -108,7 +116,7 @@ RULE(rule_poll_without_wake)
     const struct debt *debt = &c->debts[ev->thread];
     bool is_reason = ev->kind == TRACE_TASK_ABORT && ev->task == debt->pushed;
 
-    if (debt->pushed && !is_reason && !belongs_to_push(ev))
+    if (debt->pushed && !is_reason && !belongs_to_push(c, ev))
         return complain(c, debt->pushed_at, debt->pushed, "task %u is queued, but nobody woke it", debt->pushed);
     if (task && holds_on_without_wake(c, ev, task))
         return complain(c, now(c), task->number, "task %u is to be polled again, but nobody woke it during this poll",
@@ -149,15 +157,10 @@ static bool must_queue(const struct event *ev)
            !(before & not_idle);
 }
 
-/* Between a spawn and its push the join handle is made, which is a future. Where workers steal, other tasks may be moved
- * to make room. */
+/* Between a spawn and its push the join handle is made, which is a future. */
 static bool leaves_debt(const struct check *c, const struct event *ev)
 {
-    bool moves = ev->kind == TRACE_QUEUE_PUSH || ev->kind == TRACE_QUEUE_POP || ev->kind == TRACE_QUEUE_STEAL;
-
-    if (moves && (model_features(&c->m, ev->thread) & TRACE_HAS_STEALING))
-        return ev->task != 0 && ev->task != c->debts[ev->thread].owes;
-    return ev->kind == TRACE_NOTE || ev->kind == TRACE_FUTURE_NEW;
+    return ev->kind == TRACE_NOTE || ev->kind == TRACE_FUTURE_NEW || makes_room(c, ev, c->debts[ev->thread].owes);
 }
 
 /* Whoever is to queue a task does so, or, holding it, finds that it was aborted. */
@@ -209,7 +212,7 @@ void rules_follow(struct check *c, const struct event *ev, const struct model_ta
 
     if (!leaves_debt(c, ev))
         debt->owes = 0;
-    if (!belongs_to_push(ev))
+    if (!belongs_to_push(c, ev))
         debt->pushed = 0;
     if (unexplained) {
         debt->pushed = task->number;
