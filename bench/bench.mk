@@ -18,21 +18,24 @@ define BENCH_LINK
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o %.a,$^) -o $@ $(LDLIBS)
 endef
 
+# What a stage is able to do: channels and locks came with stage 07.
+bench_sources = $(filter-out $(if $(filter 04_% 05_% 06_%,$(1)),bench/stages/sync_%),$(wildcard bench/stages/*.c))
+
 # bench_stage NN_name NN: the rules for one stage.
 define bench_stage
 BENCH_PROGRAMS += $(BENCH_DIR)/stage$(2) $(BENCH_DIR)/http-stage$(2)
-$(BENCH_DIR)/stage$(2): $(patsubst bench/stages/%.c,$(BENCH_DIR)/$(1)/%.o,$(wildcard bench/stages/*.c)) \
+$(BENCH_DIR)/stage$(2): $(patsubst bench/stages/%.c,$(BENCH_DIR)/$(1)/%.o,$(call bench_sources,$(1))) \
     $(BENCH_SHARED) $(BUILD)/stages/$(1)/libwakeful.a
 	$$(BENCH_LINK)
 $(BENCH_DIR)/http-stage$(2): $(BENCH_DIR)/stage$(2)
 	$$(Q)ln -sf stage$(2) $$@
-$(BENCH_DIR)/$(1)/%.o: override CPPFLAGS += -Istages/$(1) -DSTAGE=$(2:0%=%)
+$(BENCH_DIR)/$(1)/%.o: override CPPFLAGS += -iquote stages/$(1) -DSTAGE=$(2:0%=%)
 $(BENCH_DIR)/$(1)/%.o: bench/stages/%.c $(BUILD)/flags | packages
 	$$(call say,CC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/stages/$(1)/libwakeful.a: bench-always | packages
-	@$$(MAKE) $(call in_stage,$(1)) $(abspath $(BUILD))/stages/$(1)/libwakeful.a
+	@$$(MAKE) $$(if $$(V),,-s) $(call in_stage,$(1)) $(abspath $(BUILD))/stages/$(1)/libwakeful.a
 endef
 $(foreach s,$(BENCH_STAGES),$(eval $(call bench_stage,$(s),$(call number_of,$(s)))))
 

@@ -1,75 +1,26 @@
-/* Workloads in which a root spawns many tasks, and joins them in order. */
-#include "host.h"
+/* Workloads in which a root spawns many tasks, and joins them in order; the tasks of each are independent. */
+#include "crowd.h"
 #include "tasks.h"
 #include "timer.h"
 #include "workloads.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
-/* The root. What kind of tasks it spawns is up to the poll function of its type. */
-struct crowd {
-    struct future base;
-    uint64_t count; /* tasks */
-    uint64_t n;     /* what each is told */
-    bool checked;
-    struct join_handle *handles;
-    uint64_t joined;
-    uint64_t sum;
-    uint64_t began, ended; /* ns */
-};
-
-/* How a kind of task is spawned, and what it gave. Both are constants where crowd_poll is used, so they cost no call. */
-struct crowd_kind {
-    int (*spawn)(struct runtime *rt, struct crowd *crowd, uint64_t i);
-    uint64_t (*output)(void *task);
-};
-
-static inline void crowd_spawn(struct crowd *self, struct runtime *rt, const struct crowd_kind *kind)
-{
-    self->began = clock_ns();
-    for (uint64_t i = 0; i < self->count; i++)
-        must(kind->spawn(rt, self, i), "task_spawn");
-}
-
-static inline enum poll crowd_join(struct crowd *self, struct context *cx, const struct crowd_kind *kind)
-{
-    for (; self->joined < self->count; self->joined++) {
-        struct join_handle *handle = &self->handles[self->joined];
-        if (future_poll(&handle->base, cx) == POLL_PENDING)
-            return POLL_PENDING;
-        self->sum += kind->output(join_handle_output(handle));
-        future_drop(&handle->base);
-    }
-    self->ended = clock_ns();
-    return POLL_READY;
-}
-
-static inline enum poll crowd_poll(struct future *f, struct context *cx, const struct crowd_kind *kind)
-{
-    struct crowd *self = (struct crowd *)f;
-
-    if (f->phase == FUTURE_FRESH)
-        crowd_spawn(self, runtime_current(), kind);
-    return crowd_join(self, cx, kind);
-}
-
-static struct crowd crowd(const struct future_type *type, uint64_t count, uint64_t n)
+struct crowd crowd(const struct future_type *type, uint64_t count, uint64_t n)
 {
     struct crowd self = {.count = count, .n = n, .handles = subject_alloc_touched(count, sizeof *self.handles)};
     future_init(&self.base, type);
     return self;
 }
 
-static void crowd_run(struct crowd *self, struct runtime *rt)
+void crowd_run(struct crowd *self, struct runtime *rt)
 {
     must(runtime_block_on(rt, self), "block_on");
     future_drop(&self->base);
     free(self->handles);
 }
 
-/* per: how many of the unit were done in all. */
-static void crowd_answer(const struct crowd *self, struct work *work, const char *unit, uint64_t per)
+void crowd_answer(const struct crowd *self, struct work *work, const char *unit, uint64_t per)
 {
     work->value = (double)(self->ended - self->began) / (double)per;
     work->unit = unit;
@@ -314,7 +265,7 @@ FUTURE_TYPE(sleeper, sleeper_poll, NULL);
 
 static int sleeper_spawn(struct runtime *rt, struct crowd *crowd, uint64_t i)
 {
-    struct sleeper new = {.began = crowd->checked};
+    struct sleeper new = {.began = crowd->n};
     future_init(&new.base, &sleeper_type);
     return task_spawn(rt, &new, &crowd->handles[i]);
 }
@@ -333,8 +284,7 @@ FUTURE_TYPE(sleepers, sleepers_poll, NULL);
 
 static void sleep_on(struct runtime *rt, struct work *work, bool checked)
 {
-    struct crowd root = crowd(&sleepers_type, work->n, 0);
-    root.checked = checked;
+    struct crowd root = crowd(&sleepers_type, work->n, checked);
     crowd_run(&root, rt);
     crowd_answer(&root, work, "ms", 1000000);
     if (root.sum != work->n)

@@ -1,40 +1,9 @@
 /* Tokio's own scheduler workloads: nobody joins the tasks, the last one says that all are done. */
-#include "host.h"
+#include "tally.h"
 #include "tasks.h"
 #include "workloads.h"
 
-#include <stdatomic.h>
-
-/* What the tasks of one run share. */
-struct tally {
-    atomic_ullong left; /* acq_rel, among all tasks: whoever is last sees the whole sum */
-    atomic_ullong sum;  /* relaxed: orders nothing */
-    sem_t done;
-    uint64_t n;
-};
-
-static void tally_add(struct tally *tally, uint64_t value)
-{
-    atomic_fetch_add_explicit(&tally->sum, value, memory_order_relaxed);
-    if (atomic_fetch_sub_explicit(&tally->left, 1, memory_order_acq_rel) == 1)
-        sem_post(&tally->done);
-}
-
-/* A root, or a link of the chain. */
-struct detached {
-    struct future base;
-    struct tally *tally;
-    uint64_t i;
-};
-
-static struct detached detached(const struct future_type *type, struct tally *tally, uint64_t i)
-{
-    struct detached self = {.tally = tally, .i = i};
-    future_init(&self.base, type);
-    return self;
-}
-
-static void tally_run(struct runtime *rt, struct work *work, uint64_t tasks, const struct future_type *root_type)
+void tally_run(struct runtime *rt, struct work *work, uint64_t tasks, const struct future_type *root_type)
 {
     struct tally tally = {.left = tasks, .n = work->n};
 

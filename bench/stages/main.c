@@ -22,6 +22,18 @@ int main(int argc, char **argv)
 #if STAGE > 4
         {"wake_remote", wake_remote},
 #endif
+#if STAGE > 6
+        {"ping_pong_oneshot", ping_pong_oneshot},
+        {"ping_pong_mpsc", ping_pong_mpsc},
+        {"mpsc_1p", mpsc_1p},
+        {"mpsc_4p", mpsc_4p},
+        {"mutex_8tasks", mutex_8tasks},
+        {"mutex_8tasks_yield", mutex_8tasks_yield},
+        {"mutex_1_threads", mutex_1_threads},
+        {"mutex_2_threads", mutex_2_threads},
+        {"mutex_8_threads", mutex_8_threads},
+        {"rt_ping_pong", rt_ping_pong},
+#endif
         {"http", http},
         {NULL, NULL},
     };

@@ -27,6 +27,18 @@ void rt_chained_spawn(struct work *work);
 /* outside.c */
 void wake_remote(struct work *work);
 
+/* sync_channel.c, sync_mutex.c, sync_ping_pong.c: from stage 07 on */
+void ping_pong_oneshot(struct work *work);
+void ping_pong_mpsc(struct work *work);
+void mpsc_1p(struct work *work);
+void mpsc_4p(struct work *work);
+void mutex_8tasks(struct work *work);
+void mutex_8tasks_yield(struct work *work);
+void mutex_1_threads(struct work *work);
+void mutex_2_threads(struct work *work);
+void mutex_8_threads(struct work *work);
+void rt_ping_pong(struct work *work);
+
 /* http.c */
 void http(struct work *work);
 
