@@ -251,12 +251,23 @@ void conditions_wake_for_nothing(unsigned times)
     atomic_store(&wakes_for_nothing, times);
 }
 
+static atomic_uint at_conditions;
+
+unsigned threads_wait_for_conditions(void)
+{
+    return atomic_load_explicit(&at_conditions, memory_order_relaxed);
+}
+
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock)
 {
-    if (atomic_load(&wakes_for_nothing) == 0)
-        return __real_pthread_cond_wait(condition, lock);
-    atomic_fetch_sub(&wakes_for_nothing, 1);
-    return 0;
+    if (atomic_load(&wakes_for_nothing) > 0) {
+        atomic_fetch_sub(&wakes_for_nothing, 1);
+        return 0;
+    }
+    atomic_fetch_add_explicit(&at_conditions, 1, memory_order_relaxed);
+    int error = __real_pthread_cond_wait(condition, lock);
+    atomic_fetch_sub_explicit(&at_conditions, 1, memory_order_relaxed);
+    return error;
 }
 
 /* --- calls --- */
@@ -537,13 +548,20 @@ static void puppet_drop(struct future *f)
 
 FUTURE_TYPE(puppet, puppet_poll, puppet_drop);
 
-void puppet_spawn(struct runtime *rt, struct strings *strings, struct join_handle *handle)
+struct puppet puppet(struct strings *strings)
 {
-    struct puppet puppet = {.strings = strings};
+    struct puppet self = {.strings = strings};
 
     *strings = (struct strings){0};
-    future_init(&puppet.base, &puppet_type);
-    sure(task_spawn(rt, &puppet, handle) == 0);
+    future_init(&self.base, &puppet_type);
+    return self;
+}
+
+void puppet_spawn(struct runtime *rt, struct strings *strings, struct join_handle *handle)
+{
+    struct puppet task = puppet(strings);
+
+    sure(task_spawn(rt, &task, handle) == 0);
     wait_until(atomic_load_explicit(&strings->worker, memory_order_relaxed) != 0);
 }
 

@@ -103,6 +103,7 @@ const char *call_name(enum call call);
 
 /* So many waits for a condition return although nobody has signalled. */
 void conditions_wake_for_nothing(unsigned times);
+unsigned threads_wait_for_conditions(void);
 
 /* --- workers --- */
 
@@ -127,6 +128,8 @@ struct puppet {
         atomic_uint dropped_on; /* which worker; 0: elsewhere */
     } * strings;
 };
+
+struct puppet puppet(struct strings *strings);
 
 /* handle may be NULL. Returns when it is polled. */
 void puppet_spawn(struct runtime *rt, struct strings *strings, struct join_handle *handle);

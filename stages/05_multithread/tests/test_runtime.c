@@ -1,0 +1,430 @@
+/* LINK: @tests/support.link */
+/* What a runtime does for those who use it: spawning from anywhere, block_on from several threads, tasks that stay on
+ * their worker; and the parker that block_on sleeps in. */
+#include "support.h"
+
+#include "parker.h"
+#include "yield.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct runtime rt;
+
+/* --- workers --- */
+
+static void test_as_many_workers_as_cores(void **state)
+{
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 0), 0);
+    assert_int_equal(rt.worker_count, sysconf(_SC_NPROCESSORS_ONLN));
+    wait_until(workers_asleep(&rt) == rt.worker_count);
+    runtime_destroy(&rt);
+}
+
+static void test_no_more_workers_than_the_most(void **state)
+{
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 1000), 0);
+    assert_int_equal(rt.worker_count, INJECTION_WORKERS_MAX);
+    wait_until(workers_asleep(&rt) == INJECTION_WORKERS_MAX); /* so each has its bit */
+    struct strings busy[INJECTION_WORKERS_MAX];
+    uint64_t met = 0;
+    for (int i = 0; i < INJECTION_WORKERS_MAX; i++) {
+        puppet_spawn(&rt, &busy[i], NULL);
+        met |= UINT64_C(1) << (busy[i].worker - 1);
+    }
+    assert_int_equal(met, UINT64_MAX);
+    for (int i = 0; i < INJECTION_WORKERS_MAX; i++)
+        puppet_end(&busy[i]);
+    runtime_destroy(&rt);
+}
+
+static void check_inside(void *unused)
+{
+    (void)unused;
+    sure(runtime_current() == &rt);
+    sure(runtime_worker() >= 1 && runtime_worker() <= rt.worker_count);
+}
+
+static void test_who_is_a_worker(void **state)
+{
+    (void)state;
+    assert_null(runtime_current());
+    assert_int_equal(runtime_worker(), 0);
+    assert_int_equal(runtime_init(&rt, 2), 0);
+    assert_null(runtime_current()); /* main is none, and does not become one */
+    inside(&rt, check_inside, NULL);
+    assert_null(runtime_current());
+    runtime_destroy(&rt);
+}
+
+/* --- spawning --- */
+
+static void spawn_detached(void *tally)
+{
+    struct script task = script(tally, ready_step, NULL);
+    sure(task_spawn(&rt, &task, NULL) == 0);
+    sure(task.base.phase == FUTURE_MOVED);
+}
+
+static void test_from_anywhere(void **state)
+{
+    struct tally tally = {0};
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 2), 0);
+    spawn_detached(&tally);
+    elsewhere(spawn_detached, &tally);
+    inside(&rt, spawn_detached, &tally);
+    wait_until(tally.drops == 3);
+    assert_int_equal(tally.polls, 3);
+    runtime_destroy(&rt);
+}
+
+/* What a task spawns stays on its worker, even though another one sleeps, and makes no system call. */
+struct family {
+    struct tally children;
+    atomic_uint parent, elsewhere;
+    unsigned writes;
+};
+
+static enum poll child_step(struct script *self, struct context *cx)
+{
+    struct family *family = self->arg;
+
+    (void)cx;
+    if (runtime_worker() != family->parent)
+        atomic_fetch_add(&family->elsewhere, 1);
+    return POLL_READY;
+}
+
+static void spawn_children(void *arg)
+{
+    struct family *family = arg;
+
+    atomic_store(&family->parent, runtime_worker());
+    unsigned writes = calls_made(CALL_WRITE);
+    for (int i = 0; i < 200; i++) {
+        struct script child = script(&family->children, child_step, family);
+        sure(task_spawn(runtime_current(), &child, NULL) == 0);
+    }
+    family->writes = calls_made(CALL_WRITE) - writes;
+}
+
+static void test_children_stay(void **state)
+{
+    struct family family = {.writes = 0};
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 3), 0);
+    wait_until(workers_asleep(&rt) == 3);
+    inside(&rt, spawn_children, &family);
+    wait_until(family.children.drops == 200);
+    assert_int_equal(family.elsewhere, 0);
+    assert_int_equal(family.writes, 0);
+    runtime_destroy(&rt);
+}
+
+/* First in, first out: on one worker, in the order of the spawns. */
+static enum poll in_order_step(struct script *self, struct context *cx)
+{
+    static atomic_int next;
+
+    (void)cx;
+    sure(atomic_fetch_add(&next, 1) == *(int *)self->arg);
+    return POLL_READY;
+}
+
+static void test_in_order(void **state)
+{
+    struct tally tally = {0};
+    static int numbers[1000];
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    for (int i = 0; i < 1000; i++) {
+        numbers[i] = i;
+        struct script task = script(&tally, in_order_step, &numbers[i]);
+        assert_int_equal(task_spawn(&rt, &task, NULL), 0);
+    }
+    wait_until(tally.drops == 1000);
+    runtime_destroy(&rt);
+}
+
+/* A task keeps its worker through its whole life. */
+struct walker {
+    struct future base;
+    atomic_int *left_home;
+    unsigned home;
+    int polls;
+};
+
+static enum poll walker_poll(struct future *f, struct context *cx)
+{
+    struct walker *self = (struct walker *)f;
+
+    if (self->polls == 0)
+        self->home = runtime_worker();
+    else
+        atomic_fetch_add(self->left_home, self->home != runtime_worker());
+    if (++self->polls == 100)
+        return POLL_READY;
+    waker_wake_by_ref(cx->waker);
+    return POLL_PENDING;
+}
+
+static void walker_drop(struct future *f)
+{
+    struct walker *self = (struct walker *)f;
+    atomic_fetch_add(self->left_home, self->home != runtime_worker());
+}
+
+FUTURE_TYPE(walker, walker_poll, walker_drop);
+
+static void test_tasks_stay(void **state)
+{
+    atomic_int left_home = 0;
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 3), 0);
+    unsigned before = seen(TRACE_TASK_FREE);
+    for (int i = 0; i < 100; i++) {
+        struct walker walker = {.left_home = &left_home};
+        future_init(&walker.base, &walker_type);
+        assert_int_equal(task_spawn(&rt, &walker, NULL), 0);
+    }
+    wait_until(seen(TRACE_TASK_FREE) == before + 100);
+    assert_int_equal(left_home, 0);
+    runtime_destroy(&rt);
+}
+
+/* --- block_on --- */
+
+static void test_block_on_gives_the_output_back(void **state)
+{
+    struct tally tally = {0};
+    struct script task = script(&tally, ready_step, &tally);
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 2), 0);
+    assert_int_equal(runtime_block_on(&rt, &task), 0);
+    assert_int_equal(task.base.phase, FUTURE_FINISHED);
+    assert_ptr_equal(task.arg, &tally);
+    assert_int_equal(tally.drops, 0);
+    future_drop(&task.base);
+    assert_int_equal(tally.drops, 1);
+    runtime_destroy(&rt);
+}
+
+/* Two of them at the same time, and each task waits until the other runs, too. */
+static atomic_int meeting;
+
+static enum poll meet_step(struct script *self, struct context *cx)
+{
+    (void)self, (void)cx;
+    atomic_fetch_add(&meeting, 1);
+    wait_until(atomic_load(&meeting) == 2);
+    return POLL_READY;
+}
+
+static void *block_on_meeting(void *tally)
+{
+    struct script task = script(tally, meet_step, NULL);
+    sure(runtime_block_on(&rt, &task) == 0);
+    future_drop(&task.base);
+    return NULL;
+}
+
+static void test_two_threads_block_on(void **state)
+{
+    struct tally tally = {0};
+    pthread_t thread;
+
+    (void)state;
+    atomic_store(&meeting, 0);
+    assert_int_equal(runtime_init(&rt, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, block_on_meeting, &tally), 0);
+    block_on_meeting(&tally);
+    pthread_join(thread, NULL);
+    assert_int_equal(tally.drops, 2);
+    runtime_destroy(&rt);
+}
+
+enum { THREADS = 6, TIMES = 2000 };
+
+static void *block_on_often(void *tally)
+{
+    for (int i = 0; i < TIMES; i++) {
+        struct yield yield = yield_now();
+        struct script task = script(tally, ready_step, NULL);
+        sure(runtime_block_on(&rt, &yield) == 0);
+        future_drop(&yield.base);
+        sure(runtime_block_on(&rt, &task) == 0);
+        future_drop(&task.base);
+    }
+    return NULL;
+}
+
+static void test_many_threads_block_on(void **state)
+{
+    struct tally tally = {0};
+    pthread_t threads[THREADS];
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 2), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, block_on_often, &tally), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(tally.polls, THREADS * TIMES);
+    assert_int_equal(tally.drops, THREADS * TIMES);
+    runtime_destroy(&rt);
+}
+
+/* The task ends at every step of the thread that waits for it; or when that thread sleeps, if it makes fewer. */
+static struct strings waited_for;
+
+static void end_waited_for(void *unused)
+{
+    (void)unused;
+    puppet_end(&waited_for);
+    wait_until(workers_asleep(&rt) == 1); /* so it has ended, unless it was not spawned yet */
+}
+
+static void *end_when_main_sleeps(void *unused)
+{
+    wait_until(threads_wait_for_conditions() == 1 || waited_for.ends);
+    puppet_end(&waited_for);
+    return unused;
+}
+
+static void test_block_on_and_the_end_at_every_step(void **state)
+{
+    unsigned n = 1;
+
+    (void)state;
+    for (bool reached = true; reached; n++) {
+        struct puppet task = puppet(&waited_for);
+        pthread_t thread;
+        assert_int_equal(runtime_init(&rt, 1), 0);
+        wait_until(workers_asleep(&rt) == 1);
+        assert_int_equal(pthread_create(&thread, NULL, end_when_main_sleeps, NULL), 0);
+        at_nth(n, end_waited_for, NULL);
+        assert_int_equal(runtime_block_on(&rt, &task), 0);
+        reached = at_nth_reached();
+        at_nth_forget();
+        pthread_join(thread, NULL);
+        future_drop(&task.base);
+        assert_int_equal(waited_for.drops, 1);
+        runtime_destroy(&rt);
+    }
+    assert_in_range(n, 10, 100);
+}
+
+/* --- the parker --- */
+
+static struct parker parker;
+
+static void test_a_token_that_came_first(void **state)
+{
+    (void)state;
+    parker_init(&parker);
+    parker_unpark(&parker);
+    parker_unpark(&parker); /* two are one */
+    parker_park(&parker);
+    assert_false(parker.token);
+    parker_destroy(&parker);
+}
+
+static void *unpark_later(void *unused)
+{
+    wait_until(threads_wait_for_conditions() == 1);
+    parker_unpark(&parker);
+    return unused;
+}
+
+static void test_a_token_that_comes_later(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    parker_init(&parker);
+    assert_int_equal(pthread_create(&thread, NULL, unpark_later, NULL), 0);
+    parker_park(&parker);
+    assert_false(parker.token);
+    pthread_join(thread, NULL);
+    parker_destroy(&parker);
+}
+
+/* The wait ends although nobody has unparked: that is no token. */
+static void test_woken_for_nothing(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    parker_init(&parker);
+    conditions_wake_for_nothing(3);
+    assert_int_equal(pthread_create(&thread, NULL, unpark_later, NULL), 0);
+    parker_park(&parker); /* comes back too soon: then it is destroyed while the other unparks, or waits for ever */
+    assert_false(parker.token);
+    assert_int_equal(seen(TRACE_UNPARK), 1);
+    pthread_join(thread, NULL);
+    parker_destroy(&parker);
+}
+
+/* --- two runtimes --- */
+
+static struct runtime other;
+
+static void spawn_into_the_other(void *tally)
+{
+    struct script task = script(tally, ready_step, NULL);
+    sure(runtime_current() == &rt);
+    sure(task_spawn(&other, &task, NULL) == 0);
+}
+
+static void test_two_runtimes(void **state)
+{
+    struct tally tally = {0};
+    struct bell bell;
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    assert_int_equal(runtime_init(&other, 1), 0);
+    inside(&rt, spawn_into_the_other, &tally);
+    wait_until(tally.drops == 1);
+    bell_init(&bell);
+    struct join_handle handle = bell_spawn(&other, &bell); /* a task of one waits for a task of the other */
+    wait_until(bell.tally.polls == 1);
+    bell_ring(&bell);
+    assert_int_equal(runtime_block_on(&rt, &handle), 0);
+    assert_non_null(join_handle_output(&handle));
+    runtime_destroy(&other);
+    future_drop(&handle.base);
+    runtime_destroy(&rt);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_as_many_workers_as_cores),
+        TEST(test_no_more_workers_than_the_most),
+        TEST(test_who_is_a_worker),
+        TEST(test_from_anywhere),
+        TEST(test_children_stay),
+        TEST(test_in_order),
+        TEST(test_tasks_stay),
+        TEST(test_block_on_gives_the_output_back),
+        TEST(test_two_threads_block_on),
+        TEST(test_many_threads_block_on),
+        TEST(test_block_on_and_the_end_at_every_step),
+        TEST(test_a_token_that_came_first),
+        TEST(test_a_token_that_comes_later),
+        TEST(test_woken_for_nothing),
+        TEST(test_two_runtimes),
+    };
+    return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);
+}
