@@ -28,13 +28,15 @@
  *   its drop returns, wherever it is in the line. */
 #include "async_semaphore.h"
 
+#include "budget.h"
+#include "ids.h"
 #include "trace.h"
 
 enum { WAITERS = 1, PERMIT = 2 };
 
 void async_semaphore_init(struct async_semaphore *s, uint32_t permits)
 {
-    *s = (struct async_semaphore){.number = sync_number()};
+    *s = (struct async_semaphore){.number = id_new(ID_SYNC)};
     mutex_init(&s->lock);
     atomic_init(&s->state, permits * PERMIT);
 }
@@ -159,7 +161,9 @@ enum poll async_semaphore_poll(struct async_semaphore *s, struct future *f, stru
 {
     struct waker old = {0};
 
-    if (f->phase == FUTURE_FRESH && async_semaphore_try_acquire(s, w->wants))
+    if (!budget_spend(cx))
+        return POLL_PENDING;
+    if (!w->came && async_semaphore_try_acquire(s, w->wants))
         return POLL_READY;
     mutex_lock_at(&s->lock, at);
     bool ready = w->state == WAITER_GRANTED || (w->state == WAITER_OUT && semaphore_take_or_mark(s, w->wants));
@@ -176,8 +180,8 @@ void async_semaphore_give_up(struct async_semaphore *s, struct future *f, struct
     struct waker old = {0};
     uint32_t granted = 0;
 
-    if (f->phase != FUTURE_STARTED)
-        return; /* it never waited, or it is done */
+    if (!waiter_is_unfinished(w, f))
+        return;
     mutex_lock_at(&s->lock, at);
     if (w->state == WAITER_GRANTED)
         granted = w->wants;

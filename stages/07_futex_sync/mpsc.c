@@ -48,6 +48,8 @@
  *   A ring instead of blocks. It would do for bounded channels only, and take its whole memory at once. */
 #include "mpsc.h"
 
+#include "budget.h"
+#include "ids.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -117,7 +119,7 @@ int mpsc_init_at(struct mpsc *ch, uint32_t capacity, size_t size, const struct s
 
     if (capacity == 0 || (bounded && capacity > MPSC_CAPACITY_MAX))
         misuse(at, "a channel of capacity %u; it may be 1 to %u, or MPSC_UNBOUNDED", capacity, MPSC_CAPACITY_MAX);
-    *ch = (struct mpsc){.size = (uint32_t)size, .number = sync_number(), .cost = bounded ? CLAIM - ROOM : CLAIM};
+    *ch = (struct mpsc){.size = (uint32_t)size, .number = id_new(ID_SYNC), .cost = bounded ? CLAIM - ROOM : CLAIM};
     ch->slot_size = (uint32_t)mpsc_slot_size(ch);
     mutex_init(&ch->lock);
     atomic_init(&ch->senders, 1);
@@ -381,7 +383,9 @@ static enum poll mpsc_send_poll(struct future *f, struct context *cx)
     struct claim claim;
     int error = -EAGAIN;
 
-    if (f->phase == FUTURE_FRESH)
+    if (!budget_spend(cx))
+        return POLL_PENDING;
+    if (!self->waiter.came)
         error = mpsc_claim(self->channel, self->channel->cost, &claim, self->at);
     if (error == -EAGAIN) {
         error = mpsc_send_wait(self, cx);
@@ -402,8 +406,8 @@ static void mpsc_send_drop(struct future *f)
     struct mpsc *ch = self->channel;
     struct waker old = {0};
 
-    if (f->phase != FUTURE_STARTED)
-        return; /* it never waited, or it is done */
+    if (!waiter_is_unfinished(&self->waiter, f))
+        return;
     mutex_lock_at(&ch->lock, self->at);
     bool granted = self->waiter.state == WAITER_GRANTED;
     if (!granted) {
@@ -559,6 +563,8 @@ static enum poll mpsc_recv_poll(struct future *f, struct context *cx)
 
     mpsc_check_receiver(ch, f, self->at);
     ch->receiver = f;
+    if (!budget_spend(cx))
+        return POLL_PENDING;
     for (;;) {
         if (mpsc_take(ch, self->value, self->at))
             return mpsc_recv_ends(self, 0);

@@ -28,6 +28,8 @@
  *   await. */
 #include "notify.h"
 
+#include "budget.h"
+#include "ids.h"
 #include "trace.h"
 
 enum { WAITERS = 1, KEPT = 2, ROUND = 4 };
@@ -39,7 +41,7 @@ enum { GRANTED_ONE, GRANTED_ALL };
 
 void notify_init(struct notify *n)
 {
-    *n = (struct notify){.number = sync_number()};
+    *n = (struct notify){.number = id_new(ID_SYNC)};
     mutex_init(&n->lock);
 }
 
@@ -155,7 +157,9 @@ static enum poll notify_wait_poll(struct future *f, struct context *cx)
     struct waiter *w = &self->waiter;
     struct waker old = {0};
 
-    if (f->phase == FUTURE_FRESH && notify_take(n, w->wants, false))
+    if (!budget_spend(cx))
+        return POLL_PENDING;
+    if (!w->came && notify_take(n, w->wants, false))
         return POLL_READY;
     mutex_lock_at(&n->lock, self->at);
     bool ready = w->state == WAITER_GRANTED || (w->state == WAITER_OUT && notify_take(n, w->wants, true));
@@ -172,8 +176,8 @@ static void notify_wait_drop(struct future *f)
     struct notify *n = self->notify;
     struct waker old = {0};
 
-    if (f->phase != FUTURE_STARTED)
-        return; /* it never waited, or it is done */
+    if (!waiter_is_unfinished(&self->waiter, f))
+        return;
     mutex_lock_at(&n->lock, self->at);
     bool granted = self->waiter.state == WAITER_GRANTED;
     if (!granted) {

@@ -32,6 +32,8 @@
  *   A lock. It is simpler, but costs two of them on either side. */
 #include "oneshot.h"
 
+#include "budget.h"
+#include "ids.h"
 #include "trace.h"
 #include "wait.h"
 #include "waiters.h"
@@ -43,7 +45,7 @@ enum oneshot_state { WAITING = 1, SENT = 2, ABANDONED = 4, CLOSED = 8 };
 
 void oneshot_init_size(struct oneshot *channel, void *place, size_t size)
 {
-    *channel = (struct oneshot){.size = (uint32_t)size, .place = place, .number = sync_number()};
+    *channel = (struct oneshot){.size = (uint32_t)size, .place = place, .number = id_new(ID_SYNC)};
 }
 
 /* --- the sender --- */
@@ -148,6 +150,8 @@ static enum poll oneshot_recv_poll(struct future *f, struct context *cx)
     struct oneshot_recv *self = (struct oneshot_recv *)f;
     unsigned state;
 
+    if (!budget_spend(cx))
+        return POLL_PENDING;
     while (!((state = oneshot_look(self->channel)) & (SENT | ABANDONED)))
         if (oneshot_wait(self->channel, state, cx, self->at))
             return POLL_PENDING;

@@ -2,27 +2,10 @@
 
 #include "trace.h"
 
-#include <stdatomic.h>
-
-enum { NUMBERS_AT_ONCE = 64 };
-
-/* Each thread draws several at a time: a count that all threads change at every turn would cost more than a lock. */
-uint32_t sync_number(void)
-{
-    static atomic_uint drawn;
-    static _Thread_local uint32_t last, left;
-
-    if (left == 0) {
-        last = atomic_fetch_add_explicit(&drawn, NUMBERS_AT_ONCE, memory_order_relaxed); /* a count: no partner */
-        left = NUMBERS_AT_ONCE;
-    }
-    left--;
-    return ++last;
-}
-
 static void waiters_append(struct waiters *list, struct waiter *w, uint64_t number)
 {
     w->number = number;
+    w->came = true;
     w->state = WAITER_QUEUED;
     w->next = NULL;
     w->previous = list->last;
@@ -45,18 +28,9 @@ static void waiters_unlink(struct waiters *list, struct waiter *w)
         list->last = w->previous;
 }
 
-static struct waker waiter_take_waker(struct waiter *w)
-{
-    struct waker waker = w->waker;
-    w->waker = (struct waker){0};
-    return waker;
-}
-
-/* The list does not need this waker any more. */
 static struct waker waiter_let_go(struct waiter *w, const struct site *at)
 {
-    TRACE_AT(WAIT_END, 0, TRACE_SOURCE_SYNC, w->number, at);
-    return waiter_take_waker(w);
+    return wait_take(&w->waker, TRACE_SOURCE_SYNC, w->number, at);
 }
 
 struct waker waiter_wait(struct waiters *list, struct waiter *w, uint64_t number, const struct context *cx,
@@ -97,7 +71,8 @@ void waiter_grant(struct waiters *list, struct wakes *wakes)
 
     waiters_unlink(list, w);
     w->state = WAITER_GRANTED;
-    wakes->wakes[wakes->count++] = (struct wake){waiter_take_waker(w), w->number};
+    wakes->wakes[wakes->count++] = (struct wake){w->waker, w->number};
+    w->waker = (struct waker){0};
 }
 
 void wakes_go(struct wakes *wakes, const struct site *at)

@@ -34,14 +34,18 @@ struct waiter {
     uint64_t number; /* in recordings, see waiter_number; set as it is queued */
     uint32_t wants;  /* what exactly it waits for; each kind of object has its own meaning for it */
     enum waiter_state state;
+    bool came; /* it was queued, now or earlier. Only its own future asks, so without the lock */
 };
 
 struct waiters {
     struct waiter *first, *last;
 };
 
-/* A new number for an object, for recordings. From 1, and never the same twice in a process. */
-uint32_t sync_number(void);
+/* For the drop of its future: there may be something to give back. */
+static inline bool waiter_is_unfinished(const struct waiter *w, const struct future *f)
+{
+    return w->came && f->phase != FUTURE_FINISHED;
+}
 
 /* What WAIT and WAIT_END say of one of the futures that wait for an object: both numbers. With the object's alone, a
  * reader could not tell which of several wakers was let go of. */
