@@ -32,6 +32,7 @@ struct thread_state {
     struct frame *frames;
     size_t depth;
     size_t last;        /* its event before the present one: index and 1, or 0 */
+    size_t inferred;    /* what its events READY up to this one follow from has been told */
     size_t quiet_until; /* its events up to this one have been told with an earlier one */
 };
 

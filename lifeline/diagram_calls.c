@@ -218,10 +218,31 @@ static void infer_ready(struct builder *b, size_t ready_at)
         step_mark(row, 9, 0, "the event");
 }
 
+/* A watch over several reactors only says that there is something; READY comes in their turns, before anything else is
+ * done. */
+static void infer_watched(struct builder *b)
+{
+    unsigned named = 0;
+
+    for (size_t i = b->survey.next[b->at]; i != NO_EVENT; i = b->survey.next[i]) {
+        unsigned kind = b->rec->events[i].kind;
+        if (kind == TRACE_PARK_BEGIN || kind == TRACE_TASK_POLL_BEGIN)
+            break;
+        if (kind == TRACE_READY && named++ < EVENTS_NAMED)
+            infer_ready(b, i);
+        if (kind == TRACE_READY)
+            b->thread->inferred = i;
+    }
+}
+
 static void infer_wait(struct builder *b, int64_t result)
 {
-    for (size_t i = next_ready(b, b->at), n = 0; i != NO_EVENT && n < EVENTS_NAMED; i = next_ready(b, i), n++)
+    bool told = b->thread->inferred > b->at;
+
+    for (size_t i = next_ready(b, b->at), n = 0; !told && i != NO_EVENT && n < EVENTS_NAMED; i = next_ready(b, i), n++)
         infer_ready(b, i);
+    if (survey_epoll_watches(&b->survey, b->at))
+        infer_watched(b);
     if (result == 0) {
         const struct frame *call = frame_find(b, FRAME_CALL);
         if (call && call_second(&b->rec->events[call->begin]) > 0) {

@@ -73,6 +73,9 @@ uint16_t survey_queue_owner(const struct survey *s, uint64_t queue);
 /* The thread whose reactor the event at that index is about: makes, turns, nudges or closes it. 0: none that is known. */
 uint16_t survey_epoll_owner(const struct survey *s, size_t event);
 
+/* Whether that event is about an epoll set that only holds others: what it reports is asked of those in turns that follow. */
+bool survey_epoll_watches(const struct survey *s, size_t event);
+
 /* For survey_make: diagram_workers.c. */
 void survey_queue_owners(struct survey *s, const struct recording *rec);
 void survey_epolls(struct survey *s, const struct recording *rec);

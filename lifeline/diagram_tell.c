@@ -372,7 +372,18 @@ static const struct event *wait_end_wake(const struct builder *b)
     return &b->rec->events[next];
 }
 
-/* The thread, other than the present one, that is parked and goes on first after this; 0: none. */
+/* Whether the thread sleeps where the present UNPARK is heard: in that epoll set, or parked otherwise. */
+static bool hears_unpark(const struct builder *b, const struct thread_state *thread)
+{
+    const struct frame *top = thread->depth ? &thread->frames[thread->depth - 1] : NULL;
+    unsigned set = b->survey.epoll_of[b->at];
+
+    if (!top)
+        return false;
+    return set ? top->kind == FRAME_CALL && b->survey.epoll_of[top->begin] == set : top->kind == FRAME_PARK;
+}
+
+/* The thread that hears the present UNPARK and goes on first after it; 0: none. */
 static unsigned parked_thread(const struct builder *b)
 {
     unsigned found = 0;
@@ -380,8 +391,7 @@ static unsigned parked_thread(const struct builder *b)
 
     for (unsigned t = 1; t <= b->rec->threads; t++) {
         const struct thread_state *thread = &b->threads[t];
-        const struct frame *top = thread->depth ? &thread->frames[thread->depth - 1] : NULL;
-        size_t end = top && top->kind == FRAME_PARK ? b->survey.next[thread->last - 1] : NO_EVENT;
+        size_t end = hears_unpark(b, thread) ? b->survey.next[thread->last - 1] : NO_EVENT;
 
         if (end != NO_EVENT && end < first) {
             first = end;
@@ -454,6 +464,7 @@ static void tell_unpark(struct builder *b)
     int now = actor_now(b), sleeper = now;
     unsigned reactor = survey_epoll_owner(&b->survey, b->at), parked = reactor ? 0 : parked_thread(b);
 
+    b->shown &= !b->left_out[parked];
     if (reactor)
         sleeper = actor_reactor_of(b, reactor);
     else if (parked)

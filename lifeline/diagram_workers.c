@@ -195,3 +195,8 @@ uint16_t survey_epoll_owner(const struct survey *s, size_t event)
 {
     return s->epoll_of[event] ? s->epolls[s->epoll_of[event] - 1].thread : 0;
 }
+
+bool survey_epoll_watches(const struct survey *s, size_t event)
+{
+    return s->epoll_of[event] && s->epolls[s->epoll_of[event] - 1].watches;
+}
