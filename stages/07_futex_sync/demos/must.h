@@ -1,0 +1,1 @@
+../../03_waker/demos/must.h
