@@ -331,6 +331,26 @@ static void test_no_system_call_while_nobody_waits(void **state)
     assert_int_equal(futex_waits() + futex_wakes(), 0);
 }
 
+static void test_it_is_forgotten_that_somebody_slept(void **state)
+{
+    struct worker reader, writer;
+    int seen;
+
+    begin(state);
+    kind->write_lock();
+    worker_start(&reader, read_once, &seen);
+    worker_start(&writer, write_once, NULL);
+    worker_wait_asleep(&reader);
+    worker_wait_asleep(&writer);
+    kind->write_unlock();
+    worker_join(&reader);
+    worker_join(&writer);
+    unsigned calls = futex_waits() + futex_wakes();
+    write_once(NULL);
+    read_once(&seen);
+    assert_int_equal(futex_waits() + futex_wakes(), calls);
+}
+
 static void leave_write(void *unused)
 {
     (void)unused;
@@ -522,6 +542,7 @@ int main(void)
         SYNC_TEST(test_a_writer_does_not_starve, &ours),
         SYNC_TEST(test_no_reader_slips_in_before_the_woken_writer, &ours),
         SYNC_TEST(test_no_system_call_while_nobody_waits, &ours),
+        SYNC_TEST(test_it_is_forgotten_that_somebody_slept, &ours),
         SYNC_TEST(test_given_back_just_before_a_reader_sleeps, &ours),
         SYNC_TEST(test_given_back_just_before_a_writer_sleeps, &ours),
         SYNC_TEST(test_waits_that_end_for_no_reason, &ours),
