@@ -1,5 +1,5 @@
-# The peers in Rust: built by the distribution's own compiler, without a network, from its library packages. Another
-# cargo that lies in PATH may be newer, but has no packages. Where any of it is missing, none of them is built: the driver
+# The peers in Rust: built by the distribution's own compiler, without a network, from its library packages. A cargo
+# that lies in PATH may be newer, but has no packages. Where any of it is missing, none of them is built: the driver
 # names them as skipped, and setup/packages says what to install.
 
 RUST_PEERS  := async-std http-hyper http-tokio-raw localpool parking_lot rust-std smol smol-local tokio-ct tokio-mt

@@ -3,8 +3,8 @@
 //!
 //! On the main thread: `Runtime::new(workers)` starts it, `run(root)` spawns the root and waits until it has ended,
 //! `wait(future)` waits for a future that is no task, `spawn(future)` spawns from outside, `stop()` ends it. Inside of
-//! tasks: `spawn`, `spawn_detached`, `yield_now`, `sleep`, `Mutex`, `oneshot` and `channel`; `joined` and `received` take
-//! off what a runtime wraps around a result. HAS_WORKERS and CAN_STOP say what a runtime has.
+//! tasks: `spawn`, `spawn_detached`, `yield_now`, `sleep`, `Mutex`, `oneshot` and `channel`; `joined` and `received`
+//! take off what a runtime wraps around a result. HAS_WORKERS and CAN_STOP say what a runtime has.
 
 use super::rt::{self, Runtime};
 use peers::{anonymous_memory, fail, ns_each, result, Outcome};
@@ -19,6 +19,15 @@ use std::time::{Duration, Instant};
 /// What a workload gives: how long it took, and the checksum.
 type Measured = (Duration, u64);
 
+/// An array with room for n, whose pages are there before the clock starts.
+fn touched<T>(n: u64) -> Vec<T> {
+    let mut array = Vec::<T>::with_capacity(n as usize);
+    for slot in array.spare_capacity_mut() {
+        unsafe { slot.as_mut_ptr().write_bytes(0, 1) };
+    }
+    array
+}
+
 pub fn main() -> ! {
     peers::run(run)
 }
@@ -26,19 +35,16 @@ pub fn main() -> ! {
 fn run(workload: &str, n: u64, workers: usize) -> Option<Outcome> {
     // Not one generic function, because a root must be Send on some runtimes and cannot be on others.
     macro_rules! in_root {
-        ($work:expr) => {
-            in_root!($work, n.min(1000))
-        };
-        ($work:expr, $warm_up:expr) => {{
+        ($work:expr) => {{
             let runtime = Runtime::new(workers);
-            runtime.run($work($warm_up));
+            runtime.run($work(n)); // the warm-up
             runtime.run($work(n))
         }};
     }
     macro_rules! on_runtime {
         ($work:expr) => {{
             let runtime = Runtime::new(workers);
-            $work(&runtime, n.min(1000));
+            $work(&runtime, n); // the warm-up
             $work(&runtime, n)
         }};
     }
@@ -73,7 +79,7 @@ fn run(workload: &str, n: u64, workers: usize) -> Option<Outcome> {
 // ---- tasks that come, go and take turns
 
 async fn spawn_join(n: u64) -> Measured {
-    let mut handles = Vec::with_capacity(n as usize);
+    let mut handles = touched(n);
     let mut sum = 0u64;
     let clock = Instant::now();
     for i in 0..n {
@@ -99,7 +105,7 @@ async fn yield_times(n: u64, result: u64) -> u64 {
 }
 
 async fn yield_many(tasks: u64, n: u64) -> Measured {
-    let mut handles = Vec::with_capacity(tasks as usize);
+    let mut handles = touched(tasks);
     let mut sum = 0u64;
     let clock = Instant::now();
     for i in 0..tasks {
@@ -125,7 +131,7 @@ async fn steps(i: u64, n: u64) -> u64 {
 }
 
 fn scaling(runtime: &Runtime, n: u64) -> Measured {
-    let mut handles = Vec::with_capacity(1000);
+    let mut handles = touched(1000);
     let clock = Instant::now();
     for i in 0..1000 {
         handles.push(runtime.spawn(steps(i, n)));
@@ -141,7 +147,7 @@ fn scaling(runtime: &Runtime, n: u64) -> Measured {
 }
 
 async fn imbalance(n: u64) -> Measured {
-    let mut handles = Vec::with_capacity(1000);
+    let mut handles = touched(1000);
     let mut sum = 0u64;
     let clock = Instant::now();
     for i in 0..1000 {
@@ -166,7 +172,7 @@ fn sleep_100us(n: u64, workers: usize) -> Outcome {
 }
 
 async fn sleep_many(n: u64) -> Measured {
-    let mut handles = Vec::with_capacity(n as usize);
+    let mut handles = touched(n);
     let mut sum = 0u64;
     let clock = Instant::now();
     for _ in 0..n {
@@ -182,7 +188,7 @@ async fn sleep_many(n: u64) -> Measured {
 }
 
 async fn sleep_watched(n: u64) {
-    let mut handles = Vec::with_capacity(n as usize);
+    let mut handles = touched(n);
     for _ in 0..n {
         handles.push(rt::spawn(async {
             let clock = Instant::now();
@@ -274,8 +280,8 @@ fn base_time(n: u64, workers: usize) -> Outcome {
 // ---- channels and locks
 
 async fn ping_pong_oneshot(n: u64) -> Measured {
-    let mut left = Vec::with_capacity(n as usize);
-    let mut right = Vec::with_capacity(n as usize);
+    let mut left = touched(n);
+    let mut right = touched(n);
     let clock = Instant::now();
     for _ in 0..n {
         let (ping, pinged) = rt::oneshot::<u64>();
@@ -327,7 +333,7 @@ async fn ping_pong_mpsc(n: u64) -> Measured {
 
 #[allow(unused_mut)]
 async fn mpsc(producers: u64, n: u64) -> Measured {
-    let mut handles = Vec::with_capacity(producers as usize);
+    let mut handles = touched(producers);
     let share = n / producers;
     let clock = Instant::now();
     let (sender, mut receiver) = rt::channel::<u64>(1024);
@@ -465,7 +471,7 @@ fn rt_chained_spawn(runtime: &Runtime, n: u64) -> Measured {
         }
         board.count(result(i));
     }
-    scheduler!(runtime, n, |board| link(board, 0, n))
+    scheduler!(runtime, n, |board| rt::spawn_detached(async move { link(board, 0, n) }))
 }
 
 // ---- wakes from another thread
@@ -511,7 +517,11 @@ impl Future for Catcher {
             self.left -= 1;
             ball.throw_back();
         }
-        if self.left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        if self.left == 0 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 

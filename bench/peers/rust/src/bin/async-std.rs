@@ -7,8 +7,8 @@ mod rt {
     pub use async_std::channel::bounded as channel;
     use async_std::channel::RecvError;
     pub use async_std::sync::Mutex;
-    pub use async_std::task::{sleep, yield_now};
     use async_std::task::{self, JoinHandle};
+    pub use async_std::task::{sleep, yield_now};
     // async-std has no oneshot channel; this one is what its users take, and faster than a channel of capacity 1.
     pub use futures::channel::oneshot::{channel as oneshot, Sender as OneshotSender};
     use std::future::Future;

@@ -46,7 +46,7 @@ impl Requests {
     }
 }
 
-/// Reads what has come; the buffer is on the stack, and not in the task. Gives the number of requests, or None at the end.
+/// Reads what has come, into a buffer on the stack and not in the task. Gives the number of requests; at the end, None.
 fn poll_requests(
     stream: &mut TcpStream,
     requests: &mut Requests,
