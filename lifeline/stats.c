@@ -20,7 +20,7 @@ static const char help[] =
     "\n"
     "  wasted    polls after the first that ended Pending and had no effect that the recording shows\n"
     "  delay     time from a wake to the poll that it asked for: median, 99th percentile, longest\n"
-    "  busy      time spent in polls; asleep: parked, or waiting for events in the kernel\n"
+    "  busy      time spent in polls; asleep: parked, or waiting in the kernel for events or a futex\n"
     "\n"
     "examples:\n"
     "  lifeline stats run.trace\n"

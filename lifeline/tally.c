@@ -144,7 +144,9 @@ static bool is_theft(const struct count *c, const struct event *ev)
 {
     const struct model_queue *from = model_queue(&c->m, ev->a);
 
-    return !from || from->popped_by != ev->thread;
+    if (!from || !from->popped_by)
+        return model_task(&c->m, ev->task)->pushed_by != ev->thread;
+    return from->popped_by != ev->thread;
 }
 
 static void count_task(struct count *c, const struct event *ev, struct tally_task *task)
@@ -181,8 +183,10 @@ static void call_ends(struct count *c, const struct event *ev)
 static void count_thread(struct count *c, const struct event *ev)
 {
     struct tally_thread *thread = &c->tally->threads[ev->thread];
-    bool waits = ev->kind == TRACE_SYSCALL_BEGIN && ev->a == TRACE_CALL_EPOLL_WAIT;
-    bool waited = ev->kind == TRACE_SYSCALL_END && ev->a == TRACE_CALL_EPOLL_WAIT;
+    bool parked = model_inside(&c->m, ev->thread, TRACE_PARK_BEGIN);
+    bool may_sleep = !parked && (ev->a == TRACE_CALL_EPOLL_WAIT || ev->a == TRACE_CALL_FUTEX_WAIT);
+    bool waits = ev->kind == TRACE_SYSCALL_BEGIN && may_sleep;
+    bool waited = ev->kind == TRACE_SYSCALL_END && may_sleep;
 
     if (thread->events++ == 0)
         thread->from = ev->time;

@@ -27,7 +27,7 @@ struct tally_task {
 struct tally_thread {
     uint64_t polls, steals, wakes;
     uint64_t busy;     /* ns in polls */
-    uint64_t asleep;   /* ns parked, or in the kernel's wait for events */
+    uint64_t asleep;   /* ns parked, or in the kernel's wait for events or for a futex */
     uint64_t from, to; /* ns of its first and last event */
     uint64_t events;
 };

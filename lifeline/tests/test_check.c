@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -332,6 +333,56 @@ static void long_poll_keeps_others_waiting(void **state)
     tally_free(&tally);
 }
 
+/* ---- counts */
+
+/* A park that waits in a system call is one sleep; so is a wait for a futex without a park. */
+static void sleeps_are_counted_once(void **state)
+{
+    struct tally tally;
+
+    (void)state;
+    script_start(&s);
+    ADD(THREAD, 0, 1, 0);
+    ADD(PARK_BEGIN, 0, 0, 0);
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_EPOLL_WAIT, 0);
+    ADD(SYSCALL_END, 0, TRACE_CALL_EPOLL_WAIT, 0);
+    ADD(PARK_END, 0, 0, 0); /* 3 us later than its begin */
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAIT, 0);
+    ADD(SYSCALL_END, 0, TRACE_CALL_FUTEX_WAIT, 0);
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAKE, 0);
+    ADD(SYSCALL_END, 0, TRACE_CALL_FUTEX_WAKE, 0);
+    tally = tally_script(UINT64_MAX);
+    assert_int_equal(tally.threads[1].asleep, 4000);
+    tally_free(&tally);
+}
+
+/* What a worker moves to make room it has not stolen; and a task that it holds wakes itself without changing its word. */
+static void steals_and_own_wakes_are_counted(void **state)
+{
+    struct tally tally;
+    const struct scene *scene = scenes;
+
+    (void)state;
+    while (strcmp(scene->name, "steals") != 0)
+        scene++;
+    script_start(&s);
+    scene->write(&s);
+    tally = tally_script(UINT64_MAX);
+    assert_int_equal(tally.threads[2].steals, 0);
+    assert_int_equal(tally.threads[3].steals, 1);
+    assert_int_equal(tally.tasks[1].wakes, 2);
+    assert_int_equal(tally.tasks[1].self_wakes, 1);
+    tally_free(&tally);
+
+    while (strcmp(scene->name, "steals_readiness") != 0)
+        scene++;
+    script_start(&s);
+    scene->write(&s); /* there, worker 1 moves a task between its own queues */
+    tally = tally_script(UINT64_MAX);
+    assert_int_equal(tally.threads[2].steals, 0);
+    tally_free(&tally);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -353,6 +404,8 @@ int main(void)
         cmocka_unit_test(next_runtime_does_not_inherit_the_queue),
         cmocka_unit_test(guard_across_a_suspension),
         cmocka_unit_test(long_poll_keeps_others_waiting),
+        cmocka_unit_test(sleeps_are_counted_once),
+        cmocka_unit_test(steals_and_own_wakes_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
