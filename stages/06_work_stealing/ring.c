@@ -58,10 +58,17 @@ static void ring_steal_end(struct ring *ring)
         ;
 }
 
+/* A thief may still be copying from us what we have done without since. acquire: then it has read the slots (partner:
+ * the release in ring_steal_end). */
+static bool ring_has_room_for_half(const struct ring *ring, uint32_t tail)
+{
+    return tail - head_free(atomic_load_explicit(&ring->head, memory_order_acquire)) <= RING_CAPACITY / 2;
+}
+
 uint32_t ring_steal(struct ring *from, struct ring *to)
 {
-    uint32_t first, count = ring_steal_begin(from, &first);
     uint32_t tail = atomic_load_explicit(&to->tail, memory_order_relaxed); /* only we write it */
+    uint32_t first, count = ring_has_room_for_half(to, tail) ? ring_steal_begin(from, &first) : 0;
 
     if (count == 0)
         return 0;

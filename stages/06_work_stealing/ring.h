@@ -40,7 +40,7 @@ struct ring {
 void ring_init(struct ring *ring);
 
 /* The owner of `to`, which is empty: moves the first half of the tasks in `from`, rounded up, to it. Returns how many;
- * 0: there are none, or another thief was first. */
+ * 0: there are none, or another thief was first, or one still copies from `to`. */
 uint32_t ring_steal(struct ring *from, struct ring *to);
 
 /* --- what the owner does for every task: here, so that it becomes part of its callers. Why it is right, ring.c tells --- */
