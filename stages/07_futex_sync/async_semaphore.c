@@ -28,7 +28,7 @@
  *   its drop returns, wherever it is in the line. */
 #include "async_semaphore.h"
 
-#include "budget.h"
+#include "executor.h"
 #include "ids.h"
 #include "trace.h"
 

@@ -48,7 +48,7 @@
  *   A ring instead of blocks. It would do for bounded channels only, and take its whole memory at once. */
 #include "mpsc.h"
 
-#include "budget.h"
+#include "executor.h"
 #include "ids.h"
 #include "trace.h"
 

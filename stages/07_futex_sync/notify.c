@@ -28,7 +28,7 @@
  *   await. */
 #include "notify.h"
 
-#include "budget.h"
+#include "executor.h"
 #include "ids.h"
 #include "trace.h"
 

@@ -32,7 +32,7 @@
  *   A lock. It is simpler, but costs two of them on either side. */
 #include "oneshot.h"
 
-#include "budget.h"
+#include "executor.h"
 #include "ids.h"
 #include "trace.h"
 #include "wait.h"
