@@ -385,6 +385,26 @@ static void test_many_signals_for_one_sleeper_are_one_call(void **state)
     worker_join(&waiter);
 }
 
+static void test_a_broadcast_counts_all_out(void **state)
+{
+    struct worker waiters[3];
+
+    begin(state);
+    for (int i = 0; i < 3; i++)
+        worker_start(&waiters[i], pass, NULL);
+    for (int i = 0; i < 3; i++)
+        worker_wait_asleep(&waiters[i]);
+    kind->lock();
+    unsigned before = futex_wakes();
+    permits = 3;
+    for (int i = 0; i < 10; i++)
+        kind->broadcast();
+    assert_int_equal(futex_wakes(), before + 1);
+    kind->unlock();
+    for (int i = 0; i < 3; i++)
+        worker_join(&waiters[i]);
+}
+
 /* A wake that a later waiter takes goes on to the one that it was for. */
 static void join_and_wait(void *unused)
 {
@@ -532,6 +552,7 @@ int main(void)
         BOTH(test_no_signal_is_lost),
         SYNC_TEST(test_no_system_call_while_nobody_waits, &ours),
         SYNC_TEST(test_many_signals_for_one_sleeper_are_one_call, &ours),
+        SYNC_TEST(test_a_broadcast_counts_all_out, &ours),
         SYNC_TEST(test_a_wake_that_was_for_another_goes_on_to_it, &ours),
         SYNC_TEST(test_a_stray_wake_is_not_handed_around, &ours),
         SYNC_TEST(test_after_a_wait_it_is_forgotten_that_somebody_waited, &ours),
