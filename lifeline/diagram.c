@@ -184,6 +184,7 @@ static void builder_free(struct builder *b)
     map_free(&b->timer_reactor);
     free(b->left_out);
     free(b->taken);
+    free(b->in_hand);
     survey_free(&b->survey);
 }
 
@@ -261,6 +262,7 @@ void diagram_build(struct diagram *d, const struct recording *rec, const struct 
     b.fd_heard = memory_array(SURVEY_MAX_FD, sizeof *b.fd_heard);
     b.fd_reactor = memory_array(SURVEY_MAX_FD, sizeof *b.fd_reactor);
     b.taken = memory_array(b.survey.task_count, sizeof *b.taken);
+    b.in_hand = memory_array(b.survey.task_count, sizeof *b.in_hand);
     leave_out(&b);
     for (size_t i = 0; i < rec->count; i++)
         build_event(&b, i);

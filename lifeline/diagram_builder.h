@@ -23,7 +23,7 @@ struct frame { /* what a thread is in the middle of */
     uint32_t task;  /* whose poll or wake it is; 0: nobody's */
     size_t begin;   /* the event that began it */
     size_t row;     /* and its row, or NO_EVENT */
-    unsigned wakes; /* so far inside it */
+    unsigned wakes; /* so far inside it; of a poll: by which the task wakes itself and changes nothing */
     bool titled;    /* the title of its row says what it did */
     bool shown;
 };
@@ -70,6 +70,7 @@ struct builder {
     struct map timer_reactor;   /* timer -> the thread whose reactor has it */
     bool *left_out;             /* [threads + 1]: a worker that no shown task comes to */
     bool *taken;                /* [task_count]: a worker, or the executor, took it from a queue */
+    bool *in_hand;              /* [task_count]: it was taken from a queue, and neither polled nor queued since */
     struct row nowhere;         /* what say() returns for a row that is not wanted */
 };
 

@@ -105,7 +105,7 @@ static void tell_poll_begin(struct builder *b)
 
     int executor = actor_executor(b), actor = actor_task(b, task);
     actor_lives_here(b, executor);
-    b->queued[survey_task(&b->survey, task)] = false;
+    b->queued[survey_task(&b->survey, task)] = b->in_hand[survey_task(&b->survey, task)] = false;
     uint64_t poll = ++b->polls[survey_task(&b->survey, task)];
     struct row *row = say(b, STYLE_CALL, executor, actor, "poll #%" PRIu64 " of task %" PRIu32, poll, task);
     row_opens(row);
@@ -192,27 +192,20 @@ static void tell_run(struct builder *b)
     frame_push(b, FRAME_RUN, executor);
 }
 
-/* A worker moves the task that it took from a queue just now to one of its own. */
-static bool push_only_moves(struct builder *b, int queue)
-{
-    const struct event *before = b->thread->last ? &b->rec->events[b->thread->last - 1] : NULL;
-
-    return b->d->actors[queue].kind == ACTOR_EXECUTOR && before && before->kind == TRACE_QUEUE_POP &&
-           before->task == b->ev->task;
-}
-
 static void tell_push(struct builder *b)
 {
-    int queue = actor_queue(b, b->ev->a);
+    int now = actor_now(b), queue = actor_queue(b, b->ev->a);
     size_t task = survey_task(&b->survey, b->ev->task);
+    bool moves = b->in_hand[task] && b->d->actors[queue].kind == ACTOR_EXECUTOR;
 
-    if (push_only_moves(b, queue)) {
+    b->in_hand[task] = false;
+    if (moves) { /* a worker only puts a task into another queue of its own */
         b->d->not_drawn += b->shown;
         return;
     }
     if (b->d->actors[queue].kind == ACTOR_QUEUE)
         actor_lives_here(b, queue);
-    struct row *row = say(b, STYLE_CALL, actor_now(b), queue, "push task %" PRIu32, b->ev->task);
+    struct row *row = say(b, STYLE_CALL, now, queue, "push task %" PRIu32, b->ev->task);
     if (b->polls[task] && !b->queued[task])
         step_mark(row, 11, b->ev->task, "it is queued again");
     b->queued[task] = true;
@@ -231,21 +224,22 @@ static struct row *say_pop(struct builder *b, int queue, int executor)
                 : say(b, STYLE_REPLY, queue, executor, "empty");
 }
 
-/* From one of its own queues to another. */
-static bool moves_on(const struct builder *b)
+/* From one of its own queues to another: in the middle of something else, a worker takes nothing to run it. */
+static bool moves_on(struct builder *b)
 {
     size_t next = b->survey.next[b->at];
     const struct event *push = next == NO_EVENT ? NULL : &b->rec->events[next];
 
-    return push && b->ev->task && push->kind == TRACE_QUEUE_PUSH && push->task == b->ev->task &&
-           survey_queue_owner(&b->survey, push->a) == b->ev->thread;
+    return b->ev->task && (frame_top(b) || (push && push->kind == TRACE_QUEUE_PUSH && push->task == b->ev->task));
 }
 
 static void tell_pop(struct builder *b)
 {
     uint32_t task = b->ev->task;
     int queue = actor_queue(b, b->ev->a), executor = actor_executor(b);
+    bool *taken = &b->taken[survey_task(&b->survey, task)];
 
+    b->in_hand[survey_task(&b->survey, task)] = task > 0;
     if (queue == executor && moves_on(b)) {
         say(b, STYLE_CALL, executor, executor, "moves task %" PRIu32, task);
         return;
@@ -253,7 +247,6 @@ static void tell_pop(struct builder *b)
     if (queue != executor)
         actor_lives_here(b, queue);
     struct row *row = say_pop(b, queue, executor);
-    bool *taken = &b->taken[survey_task(&b->survey, task)];
     if (task && !*taken)
         step_mark(row, 3, task, b->survey.workers ? "a worker takes the task" : "the executor takes the task");
     *taken |= task > 0;
@@ -286,6 +279,9 @@ static void tell_wake(struct builder *b)
         return;
     }
     frame_pop(b, FRAME_WAKE, &wake);
+    struct frame *poll = frame_find(b, FRAME_POLL);
+    if (poll && poll->task == b->ev->task && event_leaves_state(b->ev) && poll->wakes++ == 0)
+        return; /* it asks for another poll of a task that is held already */
     if ((b->ev->a & 0xffff) == b->ev->a >> 16)
         say(b, STYLE_REPLY, actor_task(b, b->ev->task), actor_now(b), "%s",
             b->ev->a & TRACE_STATE_DONE ? "it is over already" : "it is awake already");
