@@ -45,6 +45,36 @@ static void test_user_kernel_dance(void **state)
     recording_check(trace);
 }
 
+/* The number behind this name in a table. */
+static unsigned number_of(const char *table, const char *name)
+{
+    unsigned number = 0;
+    const char *row = strstr(table, name);
+
+    assert_non_null(row);
+    assert_int_equal(sscanf(row + strlen(name), "%u", &number), 1);
+    return number;
+}
+
+/* What it counts by itself, and what was recorded. */
+static void test_the_recording_counts_the_same(void **state)
+{
+    const char *const argv[] = {demo("user_kernel_dance"), "rendezvous", NULL};
+    const char *trace = scratch("rendezvous");
+    const char *const stats[] = {lifeline(), "stats", trace, NULL};
+    unsigned waits, wakes;
+
+    (void)state;
+    const char *row = strstr(runs(argv, trace), "\nrendezvous");
+    assert_non_null(row);
+    assert_int_equal(sscanf(row, "%*s %*s %*s %u %u", &waits, &wakes), 2);
+    if (access(lifeline(), X_OK) != 0)
+        return;
+    const char *table = runs(stats, NULL);
+    assert_int_equal(number_of(table, "\nfutex_wait "), waits);
+    assert_int_equal(number_of(table, "\nfutex_wake "), wakes);
+}
+
 static void test_user_kernel_dance_arguments(void **state)
 {
     const char *const alone[] = {demo("user_kernel_dance"), "alone", NULL};
