@@ -146,9 +146,9 @@ static void test_three_mutexes(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_user_kernel_dance), cmocka_unit_test(test_user_kernel_dance_arguments),
-        cmocka_unit_test(test_spurious_wakeup),   cmocka_unit_test(test_dining_philosophers),
-        cmocka_unit_test(test_three_mutexes),
+        cmocka_unit_test(test_user_kernel_dance),           cmocka_unit_test(test_the_recording_counts_the_same),
+        cmocka_unit_test(test_user_kernel_dance_arguments), cmocka_unit_test(test_spurious_wakeup),
+        cmocka_unit_test(test_dining_philosophers),         cmocka_unit_test(test_three_mutexes),
     };
     return cmocka_run_group_tests_name("demos of threads", tests, scratch_make, scratch_remove);
 }
