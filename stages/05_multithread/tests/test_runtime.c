@@ -324,6 +324,61 @@ static void test_block_on_and_the_end_at_every_step(void **state)
     assert_in_range(n, 10, 100);
 }
 
+/* --- what comes before a wake is seen by the poll after it, although the task was queued already --- */
+
+static struct {
+    struct waker wakers[2];
+    atomic_int polls;
+    int written, seen;
+} late;
+
+static enum poll look_step(struct script *self, struct context *cx)
+{
+    (void)self;
+    if (atomic_fetch_add_explicit(&late.polls, 1, memory_order_relaxed) == 0) {
+        late.wakers[0] = waker_clone(cx->waker);
+        late.wakers[1] = waker_clone(cx->waker);
+        return POLL_PENDING;
+    }
+    late.seen = late.written;
+    return POLL_READY;
+}
+
+static void wake_first(void *unused)
+{
+    (void)unused;
+    waker_wake(late.wakers[0]);
+}
+
+static void write_and_wake(void *unused)
+{
+    (void)unused;
+    late.written = 42;
+    waker_wake(late.wakers[1]);
+}
+
+/* No more than the task's state word puts the two in order; the thread sanitizer sees whether it does. */
+static void test_a_wake_publishes(void **state)
+{
+    struct strings busy;
+    struct tally tally = {0};
+    struct script task = script(&tally, look_step, NULL);
+
+    (void)state;
+    memset(&late, 0, sizeof late);
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    assert_int_equal(task_spawn(&rt, &task, NULL), 0);
+    wait_until(late.polls == 1 && workers_asleep(&rt) == 1);
+    puppet_spawn(&rt, &busy, NULL);
+    elsewhere(wake_first, NULL);     /* queues it */
+    elsewhere(write_and_wake, NULL); /* finds it queued */
+    puppet_end(&busy);
+    wait_until(tally.drops == 1);
+    assert_int_equal(late.polls, 2);
+    runtime_destroy(&rt);
+    assert_int_equal(late.seen, 42);
+}
+
 /* --- the parker --- */
 
 static struct parker parker;
@@ -421,6 +476,7 @@ int main(void)
         TEST(test_two_threads_block_on),
         TEST(test_many_threads_block_on),
         TEST(test_block_on_and_the_end_at_every_step),
+        TEST(test_a_wake_publishes),
         TEST(test_a_token_that_came_first),
         TEST(test_a_token_that_comes_later),
         TEST(test_woken_for_nothing),
