@@ -314,11 +314,14 @@ static struct task *executor_next(struct executor *ex)
     return task;
 }
 
-/* It has given way: to the back of the ring. If that is empty, the way there and back is not necessary. */
+/* It has given way: to the back of the ring. Two that always give way should not stay here while somebody sleeps; a
+ * glance is enough for that, as they come back. If it is alone, the way into the ring and back is not necessary. */
 static void executor_requeue(struct executor *ex, struct task *task)
 {
-    if (ex->hand_next < ex->hand_count || ring_length(&ex->ring) > 0) {
+    if (ex->lifo || ex->hand_next < ex->hand_count || ring_length(&ex->ring) > 0) {
         executor_push(ex, task);
+        if (idle_seems_callable(&ex->runtime->idle))
+            executor_call(ex);
         return;
     }
     TRACE(QUEUE_PUSH, task->id, ex->ring.id, 1);
@@ -350,10 +353,8 @@ void executor_run(struct executor *ex)
 
 /* --- the end --- */
 
-static void abort_if_alive(struct task *task, void *alive)
+static void abort_and_count(struct task *task, void *alive)
 {
-    if (task_is_done(task))
-        return;
     task_abort(task, SITE(""));
     ++*(unsigned *)alive;
 }
@@ -363,8 +364,8 @@ static unsigned abort_all(struct runtime *rt)
     unsigned alive = 0;
 
     for (unsigned i = 0; i < rt->worker_count; i++)
-        slab_each(rt->workers[i].executor.slab, abort_if_alive, &alive);
-    slab_each(rt->injection.slab, abort_if_alive, &alive);
+        slab_each(rt->workers[i].executor.slab, abort_and_count, &alive);
+    slab_each(rt->injection.slab, abort_and_count, &alive);
     return alive;
 }
 

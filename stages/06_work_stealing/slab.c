@@ -235,7 +235,7 @@ void slab_each(struct slab *slab, void (*act)(struct task *task, void *arg), voi
         size_t room = (chunk->length - sizeof *chunk) / chunk->stride * chunk->stride;
         for (size_t at = 0; at < room; at += chunk->stride) {
             struct task *task = (struct task *)(chunk->blocks + at);
-            if (task_owners(task) > 0)
+            if (task_is_alive(task))
                 act(task, arg);
         }
     }

@@ -31,7 +31,7 @@ void slab_free(struct task *task, struct slab *mine);
 /* The runtime that the slab was made for; it may be gone if the task is done. */
 struct runtime *slab_runtime(const struct task *task);
 
-/* Its owner, while nobody takes blocks: does `act` for each task that has an owner left (task.h). */
+/* Its owner, while nobody takes blocks: does `act` for each task that is not over (task.h). */
 void slab_each(struct slab *slab, void (*act)(struct task *task, void *arg), void *arg);
 
 #endif

@@ -65,17 +65,13 @@ enum task_outcome task_run(struct task *task, struct executor *ex); /* polls it,
 void task_drop_output(struct task *task); /* of a task that is over, when nobody will take it */
 void task_free(struct task *task);        /* of which nobody is an owner any more */
 
-static inline bool task_is_done(struct task *task)
+/* For the runtime's end, when only the caller ends tasks. It has an owner, so there is a task in that memory; and it is
+ * not over yet. Both by one look: what is over may be given back by another thread at any moment. */
+static inline bool task_is_alive(struct task *task)
 {
-    /* relaxed: only asked when nothing runs; no partner */
-    return atomic_load_explicit(&task->state, memory_order_relaxed) & TASK_DONE;
-}
-
-/* How many owners the task has; 0 for memory where no task is. */
-static inline unsigned task_owners(struct task *task)
-{
-    /* relaxed: only asked when it cannot change to or from 0; no partner */
-    return task_word_owners(atomic_load_explicit(&task->state, memory_order_relaxed));
+    /* relaxed: as the caller alone ends tasks, no answer can become wrong; no partner */
+    unsigned word = atomic_load_explicit(&task->state, memory_order_relaxed);
+    return task_word_owners(word) > 0 && !(word & TASK_DONE);
 }
 
 #endif
