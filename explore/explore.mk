@@ -46,7 +46,7 @@ $(BUILD)/tests/explore/test_litmus: $(EXPLORE)/tests/test_litmus.o $(EXPLORE)/wa
 
 # ---- models: explore/model reads in each what it is made of, and writes the rules
 
-$(EXPLORE)/models.mk: explore/model $(wildcard explore/models/*.c)
+$(EXPLORE)/models.mk: explore/model $(wildcard explore/models/*.model)
 	@mkdir -p $(@D)
 	@explore/model rules > $@
 

@@ -171,11 +171,6 @@ static void enter_fd(int fd, const void *pc)
         fail(pc, "misuse: descriptor %d is not open", fd);
 }
 
-static int epoll_of(int fd)
-{
-    return fds[fd].epoll;
-}
-
 static bool is_to_report(int fd)
 {
     return is_open(fd) && fds[fd].readable && !fds[fd].reported && fds[fd].event.events & EPOLLIN;
@@ -184,26 +179,30 @@ static bool is_to_report(int fd)
 static bool has_report(int epoll)
 {
     for (int fd = FIRST_FD; fd < MAX_FDS; fd++)
-        if (epoll_of(fd) == epoll && is_to_report(fd))
+        if (fds[fd].epoll == epoll && is_to_report(fd))
             return true;
     return false;
 }
 
-/* Whoever waits with it is woken as soon as there is something to report. */
-static void wake_waiters(int epoll)
+/* The kernel wakes one of those who wait with it, for each thing that happens. */
+static void wake_waiter(int epoll)
 {
-    if (has_report(epoll))
-        while (sleepers(&fds[epoll]) > 0)
-            wake(sleeper(&fds[epoll], 0));
+    unsigned n = sleepers(&fds[epoll]);
+
+    if (n > 0 && has_report(epoll))
+        wake(sleeper(&fds[epoll], choose(n, n)));
 }
 
+/* A set of descriptors is a descriptor as well, and may be in another set: then that has something to report, too. */
 static void make_readable(int fd)
 {
-    fds[fd].readable = true;
-    fds[fd].reported = false;
-    clock_join(&fds[fd].clock, &me()->clock);
-    if (epoll_of(fd))
-        wake_waiters(epoll_of(fd));
+    for (; fd; fd = fds[fd].epoll) {
+        fds[fd].readable = true;
+        fds[fd].reported = false;
+        clock_join(&fds[fd].clock, &me()->clock);
+        if (fds[fd].epoll)
+            wake_waiter(fds[fd].epoll);
+    }
     count_change();
 }
 
@@ -221,37 +220,41 @@ int explorer_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *eve
         fds[fd].event = *event;
     fds[fd].reported = false;
     tell(CALLER, "epoll_ctl: descriptor %d", fd);
-    wake_waiters(epoll);
+    if (is_to_report(fd))
+        make_readable(fd);
     count_change();
     point_done();
     return 0;
 }
 
-/* Names what there is to report. */
+/* Names what there is to report. If there is more than room for it, that is for the next one who waits. */
 static int collect(int epoll, struct epoll_event *events, int room)
 {
     int n = 0;
 
     for (int fd = FIRST_FD; fd < MAX_FDS && n < room; fd++)
-        if (epoll_of(fd) == epoll && is_to_report(fd)) {
+        if (fds[fd].epoll == epoll && is_to_report(fd)) {
             fds[fd].reported = true;
             clock_join(&me()->clock, &fds[fd].clock);
             events[n++] = (struct epoll_event){.events = EPOLLIN, .data = fds[fd].event.data};
         }
+    wake_waiter(epoll);
     return n;
 }
 
 static int epoll_wait_until(int epoll, struct epoll_event *events, int room, uint64_t deadline, const void *pc)
 {
+    bool late = deadline == 0;
+
     enter_fd(epoll, pc);
-    if (deadline != 0 && !has_report(epoll)) {
-        if (choose_spurious()) {
-            tell(pc, "epoll_wait: interrupted");
-            point_done();
-            return error(EINTR);
-        }
+    if (!late && !has_report(epoll) && choose_spurious()) {
+        tell(pc, "epoll_wait: interrupted");
+        point_done();
+        return error(EINTR);
+    }
+    while (!late && !has_report(epoll)) {
         tell(pc, "epoll_wait: sleeps");
-        sleep_on(&fds[epoll], deadline, pc);
+        late = sleep_on(&fds[epoll], deadline, pc);
     }
     int n = collect(epoll, events, room);
     tell(pc, "epoll_wait: %d ready", n);

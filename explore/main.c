@@ -12,7 +12,7 @@ static const char usage[] =
     "usage: %s [--bound N|all] [--old N] [--spurious N] [--runs N] [--replay SCHEDULE]\n"
     "  --bound N           try all runs in which at most N times a thread that could go on has to stop (default 2);\n"
     "                      all: every run, but only one of each set that differs in the order of independent steps\n"
-    "  --old N             so many loads of a run may return an old value where C11 allows it (default 3)\n"
+    "  --old N             so many loads of a run may return an old value where C11 allows it (default 2)\n"
     "  --spurious N        so many waits of a run may end for no reason (default 0)\n"
     "  --runs N            give up after so many (default 2000000)\n"
     "  --replay SCHEDULE   make one run again and tell its steps; with TRACE=FILE it is recorded\n"
@@ -49,7 +49,7 @@ static struct options read_options(int argc, char **argv)
                                           {"replay", 1, NULL, 'p'},
                                           {"help", 0, NULL, 'h'},
                                           {0}};
-    struct options o = {.limits = {.preemptions = 2, .old_values = 3, .runs = 2000000}};
+    struct options o = {.limits = {.preemptions = 2, .old_values = 2, .runs = 2000000}};
     int c;
 
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1)

@@ -50,6 +50,7 @@ static uint32_t *run; /* outside: which run it is */
 
 /* Of this run. */
 static size_t heap_used[MAX_THREADS];
+static size_t mapped; /* bytes */
 static struct block *blocks;
 
 void memory_init(void)
@@ -191,15 +192,25 @@ void *explorer_realloc(void *memory, size_t size);
 void *explorer_aligned_alloc(size_t alignment, size_t size);
 int explorer_posix_memalign(void **memory, size_t alignment, size_t size);
 void explorer_free(void *memory);
+void *explorer_mmap(void *address, size_t length, int protection, int flags, int fd, long offset);
+int explorer_munmap(void *address, size_t length);
+
+/* From the calling thread's heap. */
+static void *take(size_t size, const void *pc)
+{
+    unsigned self = me()->id;
+    char *memory = outside.area + (size_t)self * HEAP_SIZE + heap_used[self];
+
+    heap_used[self] += (size + 63) & ~(size_t)63;
+    if (heap_used[self] > HEAP_SIZE)
+        fail(pc, "a thread of a model has at most %d bytes of heap", HEAP_SIZE);
+    return memory;
+}
 
 static void *allocate(size_t size, const void *pc)
 {
-    unsigned self = me()->id;
-    struct block *block = (struct block *)(outside.area + (size_t)self * HEAP_SIZE + heap_used[self]);
+    struct block *block = take(sizeof *block + size, pc);
 
-    heap_used[self] += sizeof *block + ((size + 63) & ~(size_t)63);
-    if (heap_used[self] > HEAP_SIZE)
-        fail(pc, "a thread of a model has at most %d bytes of heap", HEAP_SIZE);
     *block = (struct block){.next = blocks, .size = size, .made_at = pc};
     blocks = block;
     memset(block + 1, RUBBISH, size);
@@ -229,6 +240,17 @@ int explorer_posix_memalign(void **memory, size_t alignment, size_t size)
     return 0;
 }
 
+/* To end its life is to write to it: who still uses it, and does not know of this, races with it. */
+static void end_life(void *memory, size_t size, const void *pc)
+{
+    check_access(memory, size, ACCESS_WRITE, pc);
+    for (size_t i = 0; i < size; i += 8) {
+        struct granule *g = granule_of((char *)memory + i);
+        g->freed = true;
+        g->freed_at = pc;
+    }
+}
+
 static void give_back(void *memory, const void *pc)
 {
     struct block *block = (struct block *)memory - 1;
@@ -237,14 +259,8 @@ static void give_back(void *memory, const void *pc)
         return;
     if (block->freed)
         fail(pc, "double free");
-    check_access(memory, block->size, ACCESS_WRITE,
-                 pc); /* who still uses it and does not know of this, races with it */
     block->freed = true;
-    for (size_t i = 0; i < block->size; i += 8) {
-        struct granule *g = granule_of((char *)memory + i);
-        g->freed = true;
-        g->freed_at = pc;
-    }
+    end_life(memory, block->size, pc);
 }
 
 void explorer_free(void *memory)
@@ -264,6 +280,21 @@ void *explorer_realloc(void *memory, size_t size)
     return larger;
 }
 
+/* Its addresses need no more than the alignment of a heap here: programs that want more cut it out themselves. */
+void *explorer_mmap(void *address, size_t length, int protection, int flags, int fd, long offset)
+{
+    (void)address, (void)protection, (void)flags, (void)fd, (void)offset;
+    mapped += length;
+    return memset(take(length, CALLER), 0, length);
+}
+
+int explorer_munmap(void *address, size_t length)
+{
+    mapped -= length;
+    end_life(address, length, CALLER);
+    return 0;
+}
+
 void memory_check_leaks(void)
 {
     unsigned leaks = 0;
@@ -276,6 +307,8 @@ void memory_check_leaks(void)
         }
     if (leaks > 0)
         fail(made_at, "leak: %u blocks of memory were not freed; the first was made", leaks);
+    if (mapped > 0)
+        fail(NULL, "leak: %zu bytes of memory are still mapped", mapped);
 }
 
 /* ---- what the compiler calls ---- */

@@ -2,18 +2,7 @@
  * task must come to see both parts.
  *
  * The parts are relaxed: only the wakes themselves say that they were written before the poll that follows. So a wake
- * that is dropped, and one that does not publish what came before it, both end in a task that nobody polls again.
- *
- * stage: 03_waker
- * options: --bound 2
- * mutant: wake_publishes_nothing | wake.c | s/bits, memory_order_acq_rel/bits, memory_order_acquire/ | deadlock
- * mutant: take_learns_nothing | wake.c | s/after, memory_order_acquire,/after, memory_order_relaxed,/ | deadlock
- * mutant: early_return | wake.c | s/^    unsigned before = atomic_fetch_or/    if (atomic_load_explicit(\&task->state, memory_order_relaxed) \& bits) return bits;&/ | deadlock
- * mutant: queued_twice | wake.c | s/(TASK_QUEUED | TASK_RUNNING | TASK_DONE)/(TASK_RUNNING | TASK_DONE)/ | 
- * mutant: queued_while_running | wake.c | s/(TASK_QUEUED | TASK_RUNNING | TASK_DONE)/(TASK_QUEUED | TASK_DONE)/ | 
- * mutant: mark_is_not_looked_at | task.c | s/after & TASK_QUEUED/false/ | deadlock
- * mutant: count_is_relaxed | task.c | s/1, memory_order_acq_rel/1, memory_order_relaxed/ | data race
- */
+ * that is dropped, and one that does not publish what came before it, both end in a task that nobody polls again. */
 #include "explore.h"
 
 #include "executor.h"
