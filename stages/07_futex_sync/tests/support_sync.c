@@ -31,6 +31,8 @@ static struct {
 } moment;
 
 static _Thread_local bool in_futex; /* the runtime is about to make a futex call */
+static _Thread_local struct worker *self;
+static bool over_posix; /* the test is run over the C library */
 
 static void hook(void *unused, enum trace_kind kind, uint32_t task, uint32_t a, uint64_t b)
 {
@@ -40,6 +42,8 @@ static void hook(void *unused, enum trace_kind kind, uint32_t task, uint32_t a, 
         (moment.a == 0 || moment.a == a) && atomic_fetch_sub(&moment.left, 1) == 1)
         moment.work(moment.arg);
     in_futex = kind == TRACE_SYSCALL_BEGIN && (a == TRACE_CALL_FUTEX_WAIT || a == TRACE_CALL_FUTEX_WAKE);
+    if (self && a == TRACE_CALL_FUTEX_WAIT && (kind == TRACE_SYSCALL_BEGIN || kind == TRACE_SYSCALL_END))
+        __atomic_store_n(&self->in_futex, kind == TRACE_SYSCALL_BEGIN, __ATOMIC_RELAXED);
 }
 
 void at_moment(enum trace_kind kind, uint32_t a, unsigned n, errand *work, void *arg)
@@ -115,12 +119,20 @@ long __wrap_syscall(long number, ...)
 int sync_begin(void **state)
 {
     (void)state;
+    over_posix = false;
     atomic_store(&waits, 0);
     atomic_store(&wakes, 0);
     atomic_store(&lies, 0);
     atomic_store(&moment.left, 0);
     trace_set_hook(hook, NULL);
     alarm(DEADLINE_SECONDS);
+    return 0;
+}
+
+int sync_begin_posix(void **state)
+{
+    sync_begin(state);
+    over_posix = true;
     return 0;
 }
 
@@ -147,6 +159,7 @@ static void *worker_run(void *arg)
 {
     struct worker *w = arg;
 
+    self = w;
     __atomic_store_n(&w->id, (int)gettid(), __ATOMIC_RELAXED);
     w->work(w->arg);
     __atomic_store_n(&w->returned, 1, __ATOMIC_RELAXED);
@@ -184,11 +197,17 @@ static char thread_state(int id)
     return state;
 }
 
+static bool is_asleep(const struct worker *w)
+{
+    int id = __atomic_load_n(&w->id, __ATOMIC_RELAXED);
+    bool may_be = over_posix || __atomic_load_n(&w->in_futex, __ATOMIC_RELAXED);
+
+    return id && may_be && thread_state(id) == 'S';
+}
+
 void worker_wait_asleep(struct worker *w)
 {
-    int id;
-
-    while (!(id = __atomic_load_n(&w->id, __ATOMIC_RELAXED)) || thread_state(id) != 'S') {
+    while (!is_asleep(w)) {
         if (worker_has_returned(w))
             fail_msg("the thread goes on instead of waiting");
         sched_yield();

@@ -20,11 +20,17 @@
 
 /* A test that ends within its deadline, else SIGALRM ends the program. `of` is what *state points to: the
  * implementation that the test is run over, or NULL. */
-#define SYNC_TEST(test, of)                                                                                            \
+#define SYNC_TEST(test, of) SYNC_TEST_BEGUN_BY(sync_begin, test, of)
+#define SYNC_TEST_BEGUN_BY(begin, test, of)                                                                            \
     {                                                                                                                  \
-#test "(" #of ")", test, sync_begin, sync_end, of                                                              \
+#test "(" #of ")", test, begin, sync_end, of                                                                   \
     }
+
+/* Run over both: a test file names its implementations `ours` and `posix`. */
+#define BOTH(test) SYNC_TEST(test, &ours), SYNC_TEST_BEGUN_BY(sync_begin_posix, test, &posix)
+
 int sync_begin(void **state);
+int sync_begin_posix(void **state);
 int sync_end(void **state);
 
 /* The seed of this run: SEED in the environment, or a new one. It is printed. */
@@ -39,7 +45,8 @@ struct worker {
     pthread_t thread;
     errand *work;
     void *arg;
-    int id; /* at the OS; 0: it has not begun */
+    int id;       /* at the OS; 0: it has not begun */
+    int in_futex; /* it is in a futex_wait of ours */
     int returned;
 };
 
@@ -47,7 +54,7 @@ void worker_start(struct worker *w, errand *work, void *arg);
 void worker_join(struct worker *w);
 bool worker_has_returned(struct worker *w);
 
-/* Returns when the thread sleeps in the kernel. Fails the test if its work returns instead. */
+/* Returns when the thread sleeps in the kernel; of ours, when it sleeps in the futex call. Fails the test if its work returns instead. */
 void worker_wait_asleep(struct worker *w);
 
 /* Returns when `*number` is this. */

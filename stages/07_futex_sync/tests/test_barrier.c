@@ -216,8 +216,6 @@ static void test_waits_that_end_for_no_reason(void **state)
     }
 }
 
-#define BOTH(test) SYNC_TEST(test, &ours), SYNC_TEST(test, &posix)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

@@ -537,8 +537,6 @@ static void test_misuse(void **state)
     expect_abort_saying(wait_without_the_mutex, "misuse: mutex_unlock of a mutex that is not locked");
 }
 
-#define BOTH(test) SYNC_TEST(test, &ours), SYNC_TEST(test, &posix)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

@@ -399,8 +399,6 @@ static void test_misuse(void **state)
     expect_abort_saying(unlock_twice, "misuse: mutex_unlock of a mutex that is not locked");
 }
 
-#define BOTH(test) SYNC_TEST(test, &ours), SYNC_TEST(test, &posix)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

@@ -225,8 +225,6 @@ static void test_misuse(void **state)
     expect_abort_saying(recurse_deeper, "misuse: once_call inside the call that it would wait for");
 }
 
-#define BOTH(test) SYNC_TEST(test, &ours), SYNC_TEST(test, &posix)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

@@ -529,8 +529,6 @@ static void test_misuse(void **state)
     expect_abort_saying(unlock_what_nobody_writes, "misuse: rwlock_write_unlock of a lock that nobody writes under");
 }
 
-#define BOTH(test) SYNC_TEST(test, &ours), SYNC_TEST(test, &posix)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

@@ -400,8 +400,6 @@ static void test_freed_by_who_takes_the_permit(void **state)
     }
 }
 
-#define BOTH(test) SYNC_TEST(test, &ours), SYNC_TEST(test, &posix)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
