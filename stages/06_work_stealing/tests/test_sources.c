@@ -1,0 +1,521 @@
+/* LINK: @tests/support.link */
+/* Descriptors and timers when there are several workers: who hears of an event, and that nothing is lost when two workers
+ * have to do with the same socket or the same sleep. */
+#define _GNU_SOURCE
+#include "support.h"
+
+#include "net.h"
+#include "timer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct runtime rt;
+
+/* --- a task that reads bytes, one by one --- */
+
+struct notes {
+    int count; /* input: of bytes to read */
+    atomic_uint polls, worker;
+    atomic_int result, drops; /* result: 0, or -errno */
+    atomic_int came;
+};
+
+struct reader {
+    struct future base;
+    struct socket *socket;
+    struct notes *notes;
+    char byte;
+    struct socket_read read;
+};
+
+static enum poll reader_poll(struct future *f, struct context *cx)
+{
+    struct reader *self = (struct reader *)f;
+
+    atomic_store(&self->notes->worker, runtime_worker());
+    atomic_fetch_add(&self->notes->polls, 1);
+    for (;;) {
+        if (!self->read.base.type)
+            self->read = socket_read(self->socket, &self->byte, 1);
+        if (future_poll(&self->read.base, cx) == POLL_PENDING)
+            return POLL_PENDING;
+        ssize_t got = self->read.output;
+        future_drop(&self->read.base);
+        self->read.base.type = NULL;
+        if (got <= 0)
+            atomic_store(&self->notes->result, (int)got);
+        if (got <= 0 || atomic_fetch_add(&self->notes->came, 1) + 1 == self->notes->count)
+            return POLL_READY;
+    }
+}
+
+static void reader_drop(struct future *f)
+{
+    struct reader *self = (struct reader *)f;
+
+    if (self->read.base.type)
+        future_drop(&self->read.base);
+    atomic_fetch_add(&self->notes->drops, 1);
+}
+
+FUTURE_TYPE(reader, reader_poll, reader_drop);
+
+static void reader_spawn(struct socket *socket, struct notes *notes, int count)
+{
+    struct reader new = {.socket = socket, .notes = notes};
+
+    memset(notes, 0, sizeof *notes);
+    notes->count = count;
+    future_init(&new.base, &reader_type);
+    assert_int_equal(task_spawn(&rt, &new, NULL), 0);
+}
+
+static struct socket ends[2]; /* of a connection: ours, and the peer's */
+
+static void connect_pair(struct socket *pair)
+{
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    pair[0] = socket_from_fd(fds[0]);
+    pair[1] = socket_from_fd(fds[1]);
+}
+
+static void close_pair(struct socket *pair)
+{
+    socket_close(&pair[0]);
+    socket_close(&pair[1]);
+}
+
+static void send_byte(void *socket)
+{
+    sure(send(source_fd(&((struct socket *)socket)->source), "x", 1, 0) == 1);
+}
+
+/* A runtime with two workers; then something that is done on worker 1 only, as the other one is busy. */
+static void begin_two(void)
+{
+    assert_int_equal(runtime_init(&rt, 2), 0);
+}
+
+static void end_puppet(struct strings *puppet)
+{
+    puppet_end(puppet);
+    wait_until(puppet->drops == 1);
+}
+
+static void reader_spawn_on_1(struct socket *socket, struct notes *notes, int count)
+{
+    struct strings *second = puppet_spawn_on(&rt, 2);
+    reader_spawn(socket, notes, count);
+    wait_until(notes->polls == 1 && workers_asleep(&rt) == 1);
+    assert_int_equal(notes->worker, 1);
+    end_puppet(second);
+    wait_until(workers_asleep(&rt) == 2);
+}
+
+/* --- the watch --- */
+
+static void test_an_event_of_a_busy_worker(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_two();
+    reader_spawn_on_1(&ends[0], &notes, 1);
+    struct strings *first = puppet_spawn_on(&rt, 1);
+    wait_until(workers_asleep(&rt) == 1);
+    send_byte(&ends[1]);
+    wait_until(notes.drops == 1); /* while worker 1 is busy */
+    assert_int_equal(notes.came, 1);
+    assert_int_equal(notes.worker, 2);
+    end_puppet(first);
+    runtime_destroy(&rt);
+    close_pair(ends);
+}
+
+/* More of them than a turn of the reactor takes, and the watch reports that only once. */
+enum { MANY = 300 };
+
+static void test_many_events_at_once(void **state)
+{
+    static struct socket pairs[MANY][2];
+    static struct notes notes[MANY];
+    struct strings busy[2];
+
+    (void)state;
+    begin_two();
+    struct strings *second = puppet_spawn_on(&rt, 2);
+    for (int i = 0; i < MANY; i++) {
+        connect_pair(pairs[i]);
+        reader_spawn(&pairs[i][0], &notes[i], 1);
+    }
+    for (int i = 0; i < MANY; i++)
+        wait_until(notes[i].polls == 1);
+    end_puppet(second);
+    for (int i = 0; i < 2; i++)
+        puppet_spawn(&rt, &busy[i], NULL);
+    for (int i = 0; i < MANY; i++)
+        send_byte(&pairs[i][1]);
+    for (int i = 0; i < 2; i++)
+        puppet_end(&busy[busy[i].worker == 1]); /* so that worker 2 is the first to look */
+    for (int i = 0; i < MANY; i++)
+        wait_until(notes[i].drops == 1);
+    runtime_destroy(&rt);
+    for (int i = 0; i < MANY; i++)
+        close_pair(pairs[i]);
+}
+
+static void test_a_single_worker_needs_no_watch(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    assert_int_equal(calls_made(CALL_EPOLL_CREATE), 1);
+    reader_spawn(&ends[0], &notes, 1);
+    wait_until(notes.polls == 1 && workers_asleep(&rt) == 1);
+    unsigned waits = calls_made(CALL_EPOLL_WAIT);
+    send_byte(&ends[1]);
+    wait_until(notes.drops == 1 && workers_asleep(&rt) == 1);
+    assert_int_equal(calls_made(CALL_EPOLL_WAIT), waits + 1); /* there, and asleep again */
+    runtime_destroy(&rt);
+    close_pair(ends);
+}
+
+/* A busy worker, whose tasks always give way, hears of its own descriptors although nobody is idle. */
+static void test_a_busy_worker_looks_itself(void **state)
+{
+    struct tally spins = {0};
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_two();
+    reader_spawn_on_1(&ends[0], &notes, 1);
+    struct strings *second = puppet_spawn_on(&rt, 2);
+    struct script spinner = script(&spins, spin_step, NULL);
+    assert_int_equal(task_spawn(&rt, &spinner, NULL), 0);
+    wait_until(spins.polls > 0);
+    send_byte(&ends[1]);
+    wait_until(notes.drops == 1);
+    assert_int_equal(notes.worker, 1);
+    end_puppet(second);
+    runtime_destroy(&rt);
+    close_pair(ends);
+}
+
+/* --- an event between a call that would block and the note of it --- */
+
+static void send_and_wait_for_ready(void *unused)
+{
+    unsigned before = seen(TRACE_READY);
+
+    (void)unused;
+    send_byte(&ends[1]);
+    wait_until(seen(TRACE_READY) > before); /* the other worker has handled it */
+}
+
+static void at_the_second_call(void *unused)
+{
+    (void)unused;
+    at_point(TRACE_SYSCALL_END, TRACE_CALL_RECV, send_and_wait_for_ready, NULL);
+}
+
+static void test_an_event_before_the_mark_is_cleared(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_two();
+    reader_spawn_on_1(&ends[0], &notes, 2);
+    at_point(TRACE_SYSCALL_END, TRACE_CALL_RECV, at_the_second_call, NULL);
+    send_byte(&ends[1]);          /* its first byte; the call for the second would block */
+    wait_until(notes.drops == 1); /* but then that comes */
+    assert_int_equal(notes.came, 2);
+    runtime_destroy(&rt);
+    close_pair(ends);
+}
+
+/* The same with nobody to notice it but the task itself: the socket is not registered yet. */
+static void test_bytes_that_come_before_the_registration(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_two();
+    at_point(TRACE_SYSCALL_END, TRACE_CALL_RECV, send_byte, &ends[1]);
+    reader_spawn(&ends[0], &notes, 1);
+    wait_until(notes.drops == 1);
+    assert_int_equal(notes.came, 1);
+    runtime_destroy(&rt);
+    close_pair(ends);
+}
+
+/* --- one socket, two tasks --- */
+
+struct writer {
+    struct future base;
+    struct socket_write write;
+    atomic_uint *worker, *over;
+};
+
+static enum poll writer_poll(struct future *f, struct context *cx)
+{
+    struct writer *self = (struct writer *)f;
+
+    atomic_store(self->worker, runtime_worker());
+    if (future_poll(&self->write.base, cx) == POLL_PENDING)
+        return POLL_PENDING;
+    sure(self->write.output == (ssize_t)self->write.count);
+    atomic_store(self->over, 1);
+    return POLL_READY;
+}
+
+static void writer_drop(struct future *f)
+{
+    future_drop(&((struct writer *)f)->write.base);
+}
+
+FUTURE_TYPE(writer, writer_poll, writer_drop);
+
+static char bulk[1 << 20];
+
+static void *drain_and_answer(void *arg)
+{
+    int fd = source_fd(&ends[1].source);
+    size_t came = 0;
+
+    while (came < sizeof bulk) {
+        ssize_t got = recv(fd, arg, 4096, 0);
+        sure(got > 0 || errno == EAGAIN);
+        came += got > 0 ? (size_t)got : 0;
+    }
+    send_byte(&ends[1]);
+    return NULL;
+}
+
+static void test_a_reader_and_a_writer_on_two_workers(void **state)
+{
+    struct notes notes;
+    atomic_uint worker = 0, over = 0;
+    char room[4096];
+    pthread_t peer;
+
+    (void)state;
+    connect_pair(ends);
+    begin_two();
+    reader_spawn_on_1(&ends[0], &notes, 1);
+    struct strings *first = puppet_spawn_on(&rt, 1);
+    struct writer new = {.write = socket_write(&ends[0], bulk, sizeof bulk), .worker = &worker, .over = &over};
+    future_init(&new.base, &writer_type);
+    assert_int_equal(task_spawn(&rt, &new, NULL), 0);
+    wait_until(worker == 2 && workers_asleep(&rt) == 1); /* it can write no more for now */
+    assert_int_equal(pthread_create(&peer, NULL, drain_and_answer, room), 0);
+    wait_until(over == 1);
+    wait_until(notes.drops == 1);
+    assert_int_equal(notes.came, 1);
+    pthread_join(peer, NULL);
+    end_puppet(first);
+    runtime_destroy(&rt);
+    close_pair(ends);
+}
+
+/* --- closing --- */
+
+static void test_a_close_on_another_thread(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_two();
+    reader_spawn_on_1(&ends[0], &notes, 1);
+    assert_int_equal(socket_close(&ends[0]), 0);
+    wait_until(notes.drops == 1);
+    assert_int_equal(notes.result, -EBADF);
+    runtime_destroy(&rt);
+    assert_int_equal(socket_close(&ends[0]), -EBADF);
+    socket_close(&ends[1]);
+}
+
+static void close_first(void *unused)
+{
+    (void)unused;
+    socket_close(&ends[0]);
+}
+
+/* Another thread closes it while its event is in a worker's hands: the event is stale, and the reader hears of the close
+ * and of nothing else. */
+static void test_a_close_while_the_event_is_on_its_way(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    reader_spawn(&ends[0], &notes, 1);
+    wait_until(notes.polls == 1 && workers_asleep(&rt) == 1);
+    at_point(TRACE_SYSCALL_END, TRACE_CALL_EPOLL_WAIT, close_first, NULL);
+    send_byte(&ends[1]);
+    wait_until(notes.drops == 1);
+    assert_int_equal(notes.result, -EBADF);
+    assert_int_equal(seen(TRACE_READY), 0);
+    runtime_destroy(&rt);
+    socket_close(&ends[1]);
+}
+
+/* --- timers --- */
+
+static struct sleep shared; /* that two tasks poll, one after the other */
+
+static enum poll begin_sleep_step(struct script *self, struct context *cx)
+{
+    (void)self;
+    shared = sleep_for(MILLISECONDS(30));
+    sure(future_poll(&shared.base, cx) == POLL_PENDING);
+    return POLL_READY;
+}
+
+static enum poll go_on_sleeping_step(struct script *self, struct context *cx)
+{
+    (void)self;
+    return future_poll(&shared.base, cx);
+}
+
+static void run_on(unsigned worker, enum poll (*step)(struct script *self, struct context *cx), struct tally *tally)
+{
+    struct strings *other = puppet_spawn_on(&rt, 3 - worker);
+    struct script task = script(tally, step, NULL);
+
+    assert_int_equal(task_spawn(&rt, &task, NULL), 0);
+    wait_until(tally->polls == 1);
+    end_puppet(other);
+}
+
+/* Its timer is in worker 1's reactor; the second task, which worker 2 polls, is woken. */
+static void test_a_sleep_goes_on_on_another_worker(void **state)
+{
+    struct tally first = {0}, second = {0};
+
+    (void)state;
+    begin_two();
+    run_on(1, begin_sleep_step, &first);
+    run_on(2, go_on_sleeping_step, &second);
+    wait_until(second.drops == 1);
+    assert_in_range(second.polls, 1, 2);
+    assert_int_equal(first.polls, 1);
+    assert_true(trace_now() >= shared.timer.deadline);
+    future_drop(&shared.base);
+    runtime_destroy(&rt);
+}
+
+static enum poll begin_long_sleep_step(struct script *self, struct context *cx)
+{
+    (void)self;
+    shared = sleep_for(MILLISECONDS(3600000));
+    sure(future_poll(&shared.base, cx) == POLL_PENDING);
+    return POLL_READY;
+}
+
+static void test_a_sleep_is_dropped_on_another_thread(void **state)
+{
+    struct tally tally = {0};
+
+    (void)state;
+    begin_two();
+    run_on(1, begin_long_sleep_step, &tally);
+    future_drop(&shared.base);
+    assert_int_equal(seen(TRACE_TIMER_CANCEL), 1);
+    runtime_destroy(&rt);
+}
+
+/* --- misuse --- */
+
+static enum poll poll_read_of_ends(struct script *self, struct context *cx)
+{
+    static struct socket_read read;
+    static char byte;
+
+    (void)self;
+    HERE, read = socket_read(&ends[0], &byte, 1);
+    return future_poll(&read.base, cx);
+}
+
+static void wait_in_two_runtimes(void *unused)
+{
+    struct tally tally = {0};
+    struct runtime another;
+    struct script task = script(&tally, forever_step, NULL);
+
+    (void)unused;
+    connect_pair(ends);
+    begin_two();
+    sure(runtime_init(&another, 1) == 0);
+    task.step = poll_read_of_ends;
+    sure(task_spawn(&rt, &task, NULL) == 0);
+    wait_until(tally.polls == 1 && workers_asleep(&rt) == 2);
+    struct script again = script(&tally, poll_read_of_ends, NULL);
+    runtime_block_on(&another, &again);
+}
+
+static void test_another_runtimes_reactor(void **state)
+{
+    (void)state;
+    expect_misuse(wait_in_two_runtimes, __FILE__, "descriptor * is registered with the reactor of another runtime");
+}
+
+static enum poll poll_shared_sleep(struct script *self, struct context *cx)
+{
+    (void)self;
+    return future_poll(&shared.base, cx);
+}
+
+static void sleep_in_two_runtimes(void *unused)
+{
+    struct tally tally = {0};
+    struct runtime another;
+
+    (void)unused;
+    HERE, shared = sleep_for(MILLISECONDS(3600000));
+    begin_two();
+    sure(runtime_init(&another, 1) == 0);
+    struct script task = script(&tally, poll_shared_sleep, NULL), again = script(&tally, poll_shared_sleep, NULL);
+    sure(task_spawn(&rt, &task, NULL) == 0);
+    wait_until(tally.polls == 1 && workers_asleep(&rt) == 2);
+    runtime_block_on(&another, &again);
+}
+
+static void test_a_sleep_in_two_runtimes(void **state)
+{
+    (void)state;
+    expect_misuse(sleep_in_two_runtimes, __FILE__, "a sleep that began in one runtime is polled in another");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_an_event_of_a_busy_worker),
+        TEST(test_many_events_at_once),
+        TEST(test_a_single_worker_needs_no_watch),
+        TEST(test_a_busy_worker_looks_itself),
+        TEST(test_an_event_before_the_mark_is_cleared),
+        TEST(test_bytes_that_come_before_the_registration),
+        TEST(test_a_reader_and_a_writer_on_two_workers),
+        TEST(test_a_close_on_another_thread),
+        TEST(test_a_close_while_the_event_is_on_its_way),
+        TEST(test_a_sleep_goes_on_on_another_worker),
+        TEST(test_a_sleep_is_dropped_on_another_thread),
+        TEST(test_another_runtimes_reactor),
+        TEST(test_a_sleep_in_two_runtimes),
+    };
+    return cmocka_run_group_tests_name("sources", tests, NULL, NULL);
+}
