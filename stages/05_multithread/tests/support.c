@@ -552,7 +552,7 @@ struct puppet puppet(struct strings *strings)
 {
     struct puppet self = {.strings = strings};
 
-    *strings = (struct strings){0};
+    *strings = (struct strings){.arg = NULL};
     future_init(&self.base, &puppet_type);
     return self;
 }
