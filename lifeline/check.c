@@ -193,6 +193,56 @@ static void print_incomplete(const struct recording *rec)
         printf("incomplete: the program was killed or crashed, so only what it did until then was judged\n");
 }
 
+/* ---- who was blocked */
+
+/* A thread that slept for a futex, or was about to, and was not parked. */
+static bool is_blocked(const struct check *c, uint32_t thread)
+{
+    const struct model_frame *top = model_top(&c->m, thread);
+    bool sleeps = top && top->kind == TRACE_SYSCALL_BEGIN && top->a == TRACE_CALL_FUTEX_WAIT;
+
+    return c->m.threads[thread].wanted || (sleeps && !model_inside(&c->m, thread, TRACE_PARK_BEGIN));
+}
+
+static void print_holder(const struct check *c, uint64_t wanted)
+{
+    char name[DESCRIBE_SIZE];
+
+    for (uint32_t i = 0; wanted && i < c->m.lock_count; i++) {
+        const struct model_lock *lock = &c->m.locks[i];
+        const struct place *place;
+
+        if (lock_of(lock->number) != lock_of(wanted) || !lock->holder)
+            continue;
+        place = event_place(c->rec, &c->rec->events[lock->taken]);
+        printf("; %s took it at %s:%u", describe_thread(c->rec, lock->holder, name, sizeof name), place->file,
+               place->line);
+        if (lock->task)
+            printf(", in task %u", lock->task);
+        return;
+    }
+}
+
+/* What a program that was stopped hung on is often told by these. */
+static void print_blocked(const struct check *c)
+{
+    unsigned count = 0;
+
+    for (uint32_t t = 0; t <= c->rec->threads; t++) {
+        const struct model_thread *thread = &c->m.threads[t];
+        char name[DESCRIBE_SIZE], lock[DESCRIBE_SIZE];
+        const struct place *place;
+
+        if (!is_blocked(c, t) || count++ >= MOST_SHOWN)
+            continue;
+        place = event_place(c->rec, &c->rec->events[thread->wanted ? thread->wanted_at : thread->last_event]);
+        printf("blocked: %s (thread %u) waits at %s:%u for %s", describe_thread(c->rec, t, name, sizeof name), t,
+               place->file, place->line, thread->wanted ? describe_lock(thread->wanted, lock, sizeof lock) : "a futex");
+        print_holder(c, thread->wanted);
+        printf("\n");
+    }
+}
+
 static void print_sum(const struct check *c, size_t broken, unsigned warnings)
 {
     if (broken)
@@ -219,8 +269,10 @@ static int check_and_print(const struct recording *rec, uint64_t long_poll)
     if (broken > MOST_SHOWN)
         printf("%zu more are not shown\n\n", broken - MOST_SHOWN);
     warnings = print_warnings(rec, long_poll, &colour);
-    if (!c.complete)
+    if (!c.complete) {
+        print_blocked(&c);
         print_incomplete(rec);
+    }
     print_sum(&c, broken, warnings);
     status = broken ? CHECK_BROKEN : c.complete ? CHECK_CLEAN : CHECK_INCOMPLETE;
     check_free(&c);

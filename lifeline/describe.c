@@ -141,6 +141,12 @@ const char *describe_time(uint64_t ns, char *to, size_t size)
     return to;
 }
 
+const char *describe_lock(uint64_t number, char *to, size_t size)
+{
+    snprintf(to, size, number >> 32 ? "lock %u, shared" : "lock %u", (unsigned)number);
+    return to;
+}
+
 /* ---- arguments of each kind */
 
 static void put_states(const struct event *ev, char *to, size_t size)
@@ -298,7 +304,8 @@ const char *describe_args(const struct recording *rec, const struct event *ev, c
         break;
     case TRACE_GUARD_ACQUIRE:
     case TRACE_GUARD_RELEASE:
-        snprintf(to, size, "lock %llu", b);
+    case TRACE_GUARD_WAIT:
+        describe_lock(b, to, size);
         break;
     default:
         *to = '\0'; /* the kind says it all, unless it is one that this version does not know */

@@ -19,6 +19,9 @@ const char *describe_task(const struct recording *rec, uint32_t task, char *to, 
 /* A thread by its name, or "thread 2". */
 const char *describe_thread(const struct recording *rec, uint32_t thread, char *to, size_t size);
 
+/* "lock 3", or "lock 3, shared" for a thread's share of a lock that several may hold. */
+const char *describe_lock(uint64_t number, char *to, size_t size);
+
 /* The source of a waker with its number: "read of fd 5", "end of task 2". */
 const char *describe_source(unsigned source, uint64_t number, char *to, size_t size);
 

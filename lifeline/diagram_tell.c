@@ -574,8 +574,14 @@ static void tell_timer(struct builder *b)
 static void tell_guard(struct builder *b)
 {
     int now = actor_now(b);
+    uint32_t lock = (uint32_t)b->ev->b;
 
-    say(b, STYLE_CALL, now, now, "%s", b->ev->kind == TRACE_GUARD_ACQUIRE ? "takes a lock" : "gives the lock back");
+    if (b->ev->kind == TRACE_GUARD_WAIT)
+        say(b, STYLE_CALL, now, now, "lock %" PRIu32 " is taken: waits", lock);
+    else if (b->ev->kind == TRACE_GUARD_ACQUIRE)
+        say(b, STYLE_CALL, now, now, "takes lock %" PRIu32, lock);
+    else
+        say(b, STYLE_CALL, now, now, "gives lock %" PRIu32 " back", lock);
 }
 
 /* A column, not an arrow. */
@@ -633,6 +639,7 @@ static void (*const tellers[])(struct builder *b) = {
     [TRACE_SYSCALL_END] = tell_call_end,
     [TRACE_GUARD_ACQUIRE] = tell_guard,
     [TRACE_GUARD_RELEASE] = tell_guard,
+    [TRACE_GUARD_WAIT] = tell_guard,
 };
 
 void tell(struct builder *b)

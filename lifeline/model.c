@@ -575,23 +575,39 @@ static void step_timer(struct model *m, const struct event *ev)
         timer->pending = false;
 }
 
+/* It is on the task's account, if it was taken in the poll of one; else on the thread's. */
+static void count_guard(struct model *m, const struct model_lock *lock, int more)
+{
+    struct model_task *task = lock->task ? model_task(m, lock->task) : NULL;
+    struct model_thread *thread = &m->threads[lock->holder];
+    uint32_t *guards = task ? &task->guards : &thread->guards;
+
+    if (!lock->holder)
+        return;
+    *guards += (uint32_t)more;
+    if (more > 0)
+        *(task ? &task->last_guard : &thread->last_guard) = m->at;
+}
+
 static void step_lock(struct model *m, const struct event *ev)
 {
     struct model_lock *lock = model_lock(m, ev->b);
-    struct model_thread *thread = &m->threads[ev->thread];
+    uint32_t task = model_task_of(m, ev);
 
+    m->threads[ev->thread].wanted = ev->kind == TRACE_GUARD_WAIT ? ev->b : 0;
+    m->threads[ev->thread].wanted_at = m->at;
+    if (ev->kind == TRACE_GUARD_WAIT)
+        return;
     if (!lock) {
         lock = ADD(m->locks, m->lock_count);
         map_put(&m->lock_map, ev->b, m->lock_count - 1);
         *lock = (struct model_lock){.number = ev->b};
     }
+    count_guard(m, lock, -1);
+    *lock = (struct model_lock){.number = ev->b};
     if (ev->kind == TRACE_GUARD_ACQUIRE) {
-        *lock = (struct model_lock){.number = ev->b, .holder = ev->thread, .taken = m->at};
-        thread->guards++;
-        thread->last_guard = m->at;
-    } else {
-        lock->holder = 0;
-        thread->guards -= thread->guards > 0;
+        *lock = (struct model_lock){.number = ev->b, .holder = ev->thread, .task = task, .taken = m->at};
+        count_guard(m, lock, 1);
     }
 }
 
@@ -672,6 +688,7 @@ static void step_rest(struct model *m, const struct event *ev)
         break;
     case TRACE_GUARD_ACQUIRE:
     case TRACE_GUARD_RELEASE:
+    case TRACE_GUARD_WAIT:
         step_lock(m, ev);
         break;
     }

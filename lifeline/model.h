@@ -38,6 +38,8 @@ struct model_task {
     uint32_t wakers;      /* that exist, beside those that are lent to a poll */
     uint32_t waits;       /* of these, left with a known source */
     uint32_t wakes_begun; /* wakes that have not ended yet */
+    uint32_t guards;      /* locks that were taken in its polls and not given back */
+    size_t last_guard;    /* where the last one was taken */
 };
 
 struct model_future {
@@ -82,8 +84,10 @@ struct model_thread {
     size_t depth;
     bool takes;        /* it has looked into a queue for a task to run */
     size_t last_event; /* or NO_EVENT */
-    uint32_t guards;   /* locks that it holds */
+    uint32_t guards;   /* locks that it took outside of tasks and holds */
     size_t last_guard; /* where it took the last one */
+    uint64_t wanted;   /* the lock that it waits for, or 0; and where it began to */
+    size_t wanted_at;
     struct {           /* the reactor's turn that goes on */
         uint32_t ready, fired;
         int64_t kernel_ready; /* what epoll_wait returned; -1: it was not called, or failed */
@@ -117,10 +121,17 @@ struct model_timer {
 };
 
 struct model_lock {
-    uint64_t number;
-    uint16_t holder; /* thread, or 0 */
+    uint64_t number; /* a share of a lock that several may hold: the lock's number below, who holds it above */
+    uint16_t holder; /* the thread that took it, or 0 */
+    uint32_t task;   /* the task in whose poll that was, or 0 */
     size_t taken;
 };
+
+/* The lock itself, of a share of it. */
+static inline uint32_t lock_of(uint64_t number)
+{
+    return (uint32_t)number;
+}
 
 struct model {
     const struct recording *rec;

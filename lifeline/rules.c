@@ -68,7 +68,7 @@ const struct rule rules[] = {
      RULE_OF_THREAD, {TRACE_GUARD_ACQUIRE, TRACE_GUARD_RELEASE}, rule_locks, NULL},
     {"park", "An executor sleeps only when its queue is empty, and until somebody wakes it.", WAKERS, RULE_OF_QUEUE,
      {TRACE_PARK_BEGIN, TRACE_PARK_END}, rule_park, NULL},
-    {"deadlock", "No task waits for what only its own end could bring about.", WAKERS, RULE_OF_TASK,
+    {"deadlock", "No task or thread waits for something that only itself could bring about.", WAKERS, RULE_OF_TASK,
      {0}, NULL, rule_deadlock_end},
     {"not-dropped", "Everything that was made is dropped by the time the program ends.", POLLS, RULE_OF_END,
      {0}, NULL, rule_not_dropped_end},

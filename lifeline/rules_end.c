@@ -161,6 +161,65 @@ static void tell_cycle(struct check *c, uint32_t *joins, uint32_t start)
              "%s: none of them can ever go on", words);
 }
 
+/* ---- threads that only one another could let go on */
+
+/* Whether the thread that took the lock is the one to give it back: not where a task took it, and was suspended. */
+static bool holds_on(const struct check *c, const struct model_lock *lock)
+{
+    const struct model_task *task = lock->task ? model_task(&c->m, lock->task) : NULL;
+
+    return lock->holder && (!task || task->polled_by == lock->holder);
+}
+
+/* For each thread another one that holds the lock that it waits for, and that waits for one itself; or MAP_NONE. */
+static uint32_t *blockers_of(const struct check *c)
+{
+    uint32_t *blockers = memory_array((size_t)c->rec->threads + 1, sizeof *blockers);
+
+    for (uint32_t t = 0; t <= c->rec->threads; t++) {
+        uint64_t wanted = c->m.threads[t].wanted;
+
+        blockers[t] = MAP_NONE;
+        for (uint32_t i = 0; wanted && i < c->m.lock_count; i++) {
+            const struct model_lock *lock = &c->m.locks[i];
+
+            if (lock_of(lock->number) == lock_of(wanted) && holds_on(c, lock) && c->m.threads[lock->holder].wanted)
+                blockers[t] = lock->holder;
+        }
+    }
+    return blockers;
+}
+
+/* "thread 3 waits for lock 2 of thread 4, which waits for ...", and marks them as told. */
+static void tell_threads(struct check *c, uint32_t *blockers, uint32_t start)
+{
+    const struct model_frame *poll = model_inside(&c->m, start, TRACE_TASK_POLL_BEGIN);
+    char words[300];
+    size_t used = (size_t)snprintf(words, sizeof words, "thread %u", start);
+    uint32_t at = start;
+
+    do {
+        uint32_t next = blockers[at];
+
+        if (used < sizeof words)
+            used += (size_t)snprintf(words + used, sizeof words - used, "%s waits for lock %u of thread %u",
+                                     at == start ? "" : ", which", lock_of(c->m.threads[at].wanted), next);
+        blockers[at] = MAP_NONE;
+        at = next;
+    } while (at != start);
+    complain(c, c->m.threads[start].wanted_at, poll ? poll->task : 0, "%s: none of them can ever go on", words);
+}
+
+static void deadlocked_threads(struct check *c)
+{
+    uint32_t *blockers = blockers_of(c);
+
+    for (uint32_t t = 0; t <= c->rec->threads; t++)
+        if (blockers[t] != MAP_NONE && in_cycle(blockers, c->rec->threads + 1, t))
+            tell_threads(c, blockers, t);
+    free(blockers);
+}
+
 void rule_deadlock_end(struct check *c)
 {
     uint32_t *joins = joins_of(c);
@@ -169,4 +228,5 @@ void rule_deadlock_end(struct check *c)
         if (joins[i] != MAP_NONE && in_cycle(joins, c->m.task_count, i))
             tell_cycle(c, joins, i);
     free(joins);
+    deadlocked_threads(c);
 }

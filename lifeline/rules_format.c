@@ -37,6 +37,7 @@ static unsigned fields_of(unsigned kind)
     case TRACE_TURN_BEGIN:
     case TRACE_GUARD_ACQUIRE:
     case TRACE_GUARD_RELEASE:
+    case TRACE_GUARD_WAIT:
         return B;
     case TRACE_RUNTIME_END:
     case TRACE_RUN_END:

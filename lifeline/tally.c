@@ -121,7 +121,9 @@ static void poll_ends(struct count *c, const struct event *ev, struct tally_task
     }
     if (lasted >= c->long_poll && others_queued(c, ev->thread))
         remark(c, REMARK_LONG_POLL, ev, lasted);
-    if (!ev->b && c->m.threads[ev->thread].guards > 0)
+    if (!ev->b && model_task(&c->m, ev->task)->guards > 0)
+        remark(c, REMARK_GUARD, ev, model_task(&c->m, ev->task)->last_guard);
+    else if (!ev->b && c->m.threads[ev->thread].guards > 0)
         remark(c, REMARK_GUARD, ev, c->m.threads[ev->thread].last_guard);
 }
 

@@ -63,7 +63,8 @@
     X(71, SYSCALL_END, "syscall_end", "a: enum trace_call, b: result or -errno")                                       \
     /* locks */                                                                                                        \
     X(80, GUARD_ACQUIRE, "guard_acquire", "the thread took a lock that blocks threads; b: the lock")                   \
-    X(81, GUARD_RELEASE, "guard_release", "and gave it back; b: the lock")
+    X(81, GUARD_RELEASE, "guard_release", "and gave it back; b: the lock")                                             \
+    X(82, GUARD_WAIT, "guard_wait", "the thread finds a lock taken, and sleeps until it has it; b: the lock")
 
 enum trace_kind {
 #define X(number, NAME, name, says) TRACE_##NAME = number,

@@ -71,6 +71,7 @@ void mutex_lock_slow(struct mutex *m, const struct site *at)
 {
     if (mutex_take_soon(m, MUTEX_LOCKED))
         return;
+    TRACE_AT(GUARD_WAIT, 0, 0, guard_number(&m->number), at);
     while (!mutex_take_waited(m)) {
         futex_wait(&m->state, MUTEX_WAITED, FUTEX_NO_DEADLINE, at);
         if (mutex_take_soon(m, MUTEX_WAITED))

@@ -128,8 +128,10 @@ void rwlock_read_lock_at(struct rwlock *rw, const struct site *at)
 {
     while (!rwlock_enter_read(rw, at)) {
         uint32_t state = rwlock_state(rw);
-        if (state & (WRITTEN | WRITERS) && rwlock_mark_readers(rw, &state))
+        if (state & (WRITTEN | WRITERS) && rwlock_mark_readers(rw, &state)) {
+            TRACE_AT(GUARD_WAIT, 0, 0, guard_number(&rw->number), at);
             futex_wait_bits(&rw->state, state, SLEEPS_TO_READ, FUTEX_NO_DEADLINE, at);
+        }
     }
     TRACE_AT(GUARD_ACQUIRE, 0, 0, guard_share(&rw->number), at);
 }
@@ -157,6 +159,7 @@ bool rwlock_write_trylock_at(struct rwlock *rw, const struct site *at)
 
 static void rwlock_write_lock_slow(struct rwlock *rw, const struct site *at)
 {
+    TRACE_AT(GUARD_WAIT, 0, 0, guard_number(&rw->number), at);
     rwlock_announce(rw, at);
     while (!rwlock_enter_write(rw, WRITER)) {
         uint32_t state = rwlock_state(rw);
