@@ -289,7 +289,6 @@ static void test_who_gives_up_takes_no_signal_along(void **state)
 
     begin(state);
     worker_start(&impatient, give_up_soon, NULL);
-    worker_wait_asleep(&impatient);
     worker_start(&patient, pass, NULL);
     worker_wait_asleep(&patient);
     worker_join(&impatient);
