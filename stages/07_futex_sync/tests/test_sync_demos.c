@@ -124,7 +124,7 @@ static void test_dining_philosophers(void **state)
     says(output, "all five have eaten");
     output = check(trace);
     if (output)
-        says(output, "broken[unfinished]");
+        says(output, "broken[deadlock]");
 }
 
 static void test_three_mutexes(void **state)
