@@ -72,8 +72,10 @@ void reactor_destroy(struct reactor *reactor)
             /* relaxed: nobody else is about any more */
             atomic_store_explicit(&reactor->slots[i].source->reactor, NULL, memory_order_relaxed);
         }
-    while (reactor->timers.root)
+    while (reactor->timers.root) {
+        reactor->timers.root->is_orphan = true;
         reactor_take_out_timer(reactor, reactor->timers.root, SITE(""));
+    }
     free(reactor->slots);
     sys_close(reactor->epoll_fd, SITE(""));
     pthread_mutex_destroy(&reactor->lock);

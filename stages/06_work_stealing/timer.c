@@ -21,8 +21,9 @@ static enum poll sleep_poll(struct future *f, struct context *cx)
     if (timer_has_fired(&self->timer))
         return POLL_READY;
     struct reactor *here = reactor_current(self->at);
-    if (!self->reactor)
+    if (!self->reactor || self->timer.is_orphan)
         self->reactor = here;
+    self->timer.is_orphan = false;
     if (self->reactor->runtime != here->runtime)
         misuse(self->at, "a sleep that began in one runtime is polled in another");
     if (self->timer.deadline == 0)
@@ -33,7 +34,7 @@ static enum poll sleep_poll(struct future *f, struct context *cx)
 static void sleep_drop(struct future *f)
 {
     struct sleep *self = (struct sleep *)f;
-    if (f->phase == FUTURE_STARTED)
+    if (f->phase == FUTURE_STARTED && !self->timer.is_orphan && !timer_has_fired(&self->timer))
         reactor_remove_timer(self->reactor, &self->timer, self->at);
 }
 

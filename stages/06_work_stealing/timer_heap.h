@@ -16,6 +16,7 @@ struct timer {
     uint64_t deadline;     /* ns on CLOCK_MONOTONIC, at most INT64_MAX */
     uint32_t number;       /* in recordings; of two equal deadlines the lower number comes first */
     bool is_queued;        /* it is in the heap */
+    bool is_orphan;        /* it was taken out as its reactor came to its end */
     atomic_bool has_fired; /* its deadline has passed, and whoever waited was woken */
     struct waker waiting;
 

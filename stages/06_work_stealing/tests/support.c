@@ -563,7 +563,8 @@ static void puppet_drop(struct future *f)
     struct strings *strings = ((struct puppet *)f)->strings;
 
     atomic_store_explicit(&strings->dropped_on, runtime_worker(), memory_order_relaxed);
-    atomic_fetch_add_explicit(&strings->drops, 1, memory_order_relaxed);
+    /* release: whoever has waited for it may use the strings for another puppet */
+    atomic_fetch_add_explicit(&strings->drops, 1, memory_order_release);
 }
 
 FUTURE_TYPE(puppet, puppet_poll, puppet_drop);

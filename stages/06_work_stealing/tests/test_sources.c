@@ -391,29 +391,36 @@ static enum poll go_on_sleeping_step(struct script *self, struct context *cx)
     return future_poll(&shared.base, cx);
 }
 
-static void run_on(unsigned worker, enum poll (*step)(struct script *self, struct context *cx), struct tally *tally)
+/* Returns once it has been polled there. */
+static struct join_handle run_on(unsigned worker, enum poll (*step)(struct script *self, struct context *cx))
 {
+    static struct tally tally;
     struct strings *other = puppet_spawn_on(&rt, 3 - worker);
-    struct script task = script(tally, step, NULL);
+    struct script task = script(&tally, step, NULL);
+    struct join_handle handle;
 
-    assert_int_equal(task_spawn(&rt, &task, NULL), 0);
-    wait_until(tally->polls == 1);
+    atomic_store(&tally.polls, 0);
+    assert_int_equal(task_spawn(&rt, &task, &handle), 0);
+    wait_until(tally.polls == 1);
     end_puppet(other);
+    return handle;
+}
+
+static void join_and_drop(struct join_handle handle)
+{
+    assert_int_equal(runtime_block_on(&rt, &handle), 0);
+    future_drop(&handle.base);
 }
 
 /* Its timer is in worker 1's reactor; the second task, which worker 2 polls, is woken. */
 static void test_a_sleep_goes_on_on_another_worker(void **state)
 {
-    struct tally first = {0}, second = {0};
-
     (void)state;
     begin_two();
-    run_on(1, begin_sleep_step, &first);
-    run_on(2, go_on_sleeping_step, &second);
-    wait_until(second.drops == 1);
-    assert_in_range(second.polls, 1, 2);
-    assert_int_equal(first.polls, 1);
+    join_and_drop(run_on(1, begin_sleep_step));
+    join_and_drop(run_on(2, go_on_sleeping_step));
     assert_true(trace_now() >= shared.timer.deadline);
+    assert_int_equal(seen(TRACE_TIMER_ADD), 1); /* it did not begin anew */
     future_drop(&shared.base);
     runtime_destroy(&rt);
 }
@@ -428,43 +435,81 @@ static enum poll begin_long_sleep_step(struct script *self, struct context *cx)
 
 static void test_a_sleep_is_dropped_on_another_thread(void **state)
 {
-    struct tally tally = {0};
-
     (void)state;
     begin_two();
-    run_on(1, begin_long_sleep_step, &tally);
+    join_and_drop(run_on(1, begin_long_sleep_step));
     future_drop(&shared.base);
     assert_int_equal(seen(TRACE_TIMER_CANCEL), 1);
     runtime_destroy(&rt);
 }
 
+static enum poll begin_short_sleep_step(struct script *self, struct context *cx)
+{
+    (void)self;
+    shared = sleep_for(MILLISECONDS(5));
+    sure(future_poll(&shared.base, cx) == POLL_PENDING);
+    return POLL_READY;
+}
+
+static void begin_sleep_and_end(enum poll (*step)(struct script *self, struct context *cx))
+{
+    begin_two();
+    join_and_drop(run_on(2, step));
+    runtime_destroy(&rt);
+}
+
+/* It can be dropped, or sleep on in another runtime: as long as it was told to, and no shorter. */
+static void test_a_sleep_outlives_its_runtime(void **state)
+{
+    struct tally tally = {0};
+
+    (void)state;
+    begin_sleep_and_end(begin_long_sleep_step);
+    future_drop(&shared.base);
+    begin_sleep_and_end(begin_sleep_step);
+    begin_two();
+    struct script task = script(&tally, go_on_sleeping_step, NULL);
+    assert_int_equal(runtime_block_on(&rt, &task), 0);
+    assert_true(trace_now() >= shared.timer.deadline);
+    future_drop(&task.base);
+    future_drop(&shared.base);
+    runtime_destroy(&rt);
+}
+
+/* Its time has come, nobody has asked it since, and then the runtime ends. */
+static void test_a_sleep_that_is_over_outlives_its_runtime(void **state)
+{
+    (void)state;
+    begin_two();
+    join_and_drop(run_on(1, begin_short_sleep_step));
+    wait_until(timer_has_fired(&shared.timer));
+    runtime_destroy(&rt);
+    future_drop(&shared.base);
+}
+
 /* --- misuse --- */
 
-static enum poll poll_read_of_ends(struct script *self, struct context *cx)
-{
-    static struct socket_read read;
-    static char byte;
+static struct socket_read shared_read;
 
-    (void)self;
-    HERE, read = socket_read(&ends[0], &byte, 1);
-    return future_poll(&read.base, cx);
+static void poll_shared_read(void *unused)
+{
+    static struct probe probe;
+
+    (void)unused;
+    poll_with(&shared_read, &probe);
 }
 
 static void wait_in_two_runtimes(void *unused)
 {
-    struct tally tally = {0};
+    static char byte;
     struct runtime another;
-    struct script task = script(&tally, forever_step, NULL);
 
-    (void)unused;
     connect_pair(ends);
     begin_two();
     sure(runtime_init(&another, 1) == 0);
-    task.step = poll_read_of_ends;
-    sure(task_spawn(&rt, &task, NULL) == 0);
-    wait_until(tally.polls == 1 && workers_asleep(&rt) == 2);
-    struct script again = script(&tally, poll_read_of_ends, NULL);
-    runtime_block_on(&another, &again);
+    HERE, shared_read = socket_read(&ends[0], &byte, 1);
+    inside(&rt, poll_shared_read, unused);
+    inside(&another, poll_shared_read, unused);
 }
 
 static void test_another_runtimes_reactor(void **state)
@@ -473,25 +518,23 @@ static void test_another_runtimes_reactor(void **state)
     expect_misuse(wait_in_two_runtimes, __FILE__, "descriptor * is registered with the reactor of another runtime");
 }
 
-static enum poll poll_shared_sleep(struct script *self, struct context *cx)
+static void poll_shared_sleep(void *unused)
 {
-    (void)self;
-    return future_poll(&shared.base, cx);
+    static struct probe probe;
+
+    (void)unused;
+    poll_with(&shared, &probe);
 }
 
 static void sleep_in_two_runtimes(void *unused)
 {
-    struct tally tally = {0};
     struct runtime another;
 
-    (void)unused;
-    HERE, shared = sleep_for(MILLISECONDS(3600000));
     begin_two();
     sure(runtime_init(&another, 1) == 0);
-    struct script task = script(&tally, poll_shared_sleep, NULL), again = script(&tally, poll_shared_sleep, NULL);
-    sure(task_spawn(&rt, &task, NULL) == 0);
-    wait_until(tally.polls == 1 && workers_asleep(&rt) == 2);
-    runtime_block_on(&another, &again);
+    HERE, shared = sleep_for(MILLISECONDS(3600000));
+    inside(&rt, poll_shared_sleep, unused);
+    inside(&another, poll_shared_sleep, unused);
 }
 
 static void test_a_sleep_in_two_runtimes(void **state)
@@ -514,6 +557,8 @@ int main(void)
         TEST(test_a_close_while_the_event_is_on_its_way),
         TEST(test_a_sleep_goes_on_on_another_worker),
         TEST(test_a_sleep_is_dropped_on_another_thread),
+        TEST(test_a_sleep_outlives_its_runtime),
+        TEST(test_a_sleep_that_is_over_outlives_its_runtime),
         TEST(test_another_runtimes_reactor),
         TEST(test_a_sleep_in_two_runtimes),
     };
