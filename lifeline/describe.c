@@ -121,6 +121,8 @@ const char *describe_source(unsigned source, uint64_t number, char *to, size_t s
 
     if (source == TRACE_SOURCE_THREAD && number == 0)
         snprintf(to, size, "a helper thread");
+    else if (source == TRACE_SOURCE_SYNC && number >> 32)
+        snprintf(to, size, "synchronisation object %u (future %u)", (unsigned)number, (unsigned)(number >> 32));
     else if (source >= TRACE_SOURCE_READ && source <= TRACE_SOURCE_OTHER)
         snprintf(to, size, formats[source], (long long)number);
     else

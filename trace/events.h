@@ -95,7 +95,7 @@ enum trace_source {
     TRACE_SOURCE_TIMER = 3,  /* a timer of the reactor; b: timer */
     TRACE_SOURCE_JOIN = 4,   /* another task's end; b: that task */
     TRACE_SOURCE_THREAD = 5, /* a helper thread; b: its number, 0 if it has none */
-    TRACE_SOURCE_SYNC = 6,   /* a lock, channel or the like; b: its number */
+    TRACE_SOURCE_SYNC = 6,   /* a lock, channel or the like; b: its number, of many waiters: + future << 32 */
     TRACE_SOURCE_OTHER = 7,
 };
 
