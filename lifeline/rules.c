@@ -64,7 +64,7 @@ const struct rule rules[] = {
      {TRACE_TURN_END, TRACE_WAIT_END, TRACE_READY, TRACE_SYSCALL_BEGIN}, rule_turn, NULL},
     {"timers", "A timer fires once, not before its deadline, unless it was cancelled.", REACTOR, RULE_OF_THREAD,
      {TRACE_TIMER_ADD, TRACE_TIMER_FIRE, TRACE_TIMER_CANCEL}, rule_timers, NULL},
-    {"locks", "A thread gives back the lock that it took, and does not take it twice.", "docs/recording.md",
+    {"locks", "A lock is taken when nobody has it, and given back once.", "docs/recording.md",
      RULE_OF_THREAD, {TRACE_GUARD_ACQUIRE, TRACE_GUARD_RELEASE}, rule_locks, NULL},
     {"park", "An executor sleeps only when its queue is empty, and until somebody wakes it.", WAKERS, RULE_OF_QUEUE,
      {TRACE_PARK_BEGIN, TRACE_PARK_END}, rule_park, NULL},

@@ -193,14 +193,17 @@ RULE(rule_locks)
 {
     const struct model_lock *lock = model_lock(&c->m, ev->b);
     uint32_t about = model_task_of(&c->m, ev);
-    unsigned long long number = ev->b;
+    char name[DESCRIBE_SIZE], holder[DESCRIBE_SIZE];
 
     (void)task;
-    if (ev->kind == TRACE_GUARD_ACQUIRE)
-        return lock && lock->holder == ev->thread &&
-               complain(c, now(c), about, "this thread takes lock %llu, which it holds already", number);
-    return (!lock || !lock->holder) &&
-           complain(c, now(c), about, "lock %llu is given back, but nobody holds it", number);
+    describe_lock(ev->b, name, sizeof name);
+    if (ev->kind == TRACE_GUARD_RELEASE)
+        return (!lock || !lock->holder) && complain(c, now(c), about, "%s is given back, but nobody holds it", name);
+    if (lock && lock->holder == ev->thread)
+        return complain(c, now(c), about, "this thread takes %s, which it holds already", name);
+    return lock && lock->holder &&
+           complain(c, now(c), about, "this thread takes %s, which %s has not given back", name,
+                    describe_thread(c->rec, lock->holder, holder, sizeof holder));
 }
 
 RULE(rule_park)

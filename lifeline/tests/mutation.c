@@ -103,6 +103,7 @@ static const struct silence {
     {TRACE_UNPARK, "delete unknown partner", "with several sleepers it does not say which one is meant"},
     {TRACE_WAIT, "double", "a waker that belongs to no task is not followed"},
     {TRACE_WAIT_END, "delete unknown", "a waker that belongs to no task is not followed"},
+    {TRACE_GUARD_WAIT, "delete double unknown partner b b_more", "whoever gets the lock at last has waited for none"},
     {TRACE_UNPARK, "double", "two threads may both wake a sleeper"},
     {TRACE_SYSCALL_BEGIN, "b b_more", "nothing else says what a call was asked"},
     {TRACE_SYSCALL_END, "b b_more", "nothing else says what a call returned, where no event follows from it"},

@@ -556,10 +556,36 @@ static void steals_readiness(struct script *s)
     ADD(RUNTIME_END, 0, 0, 0);
 }
 
+/* ---- stage 07: two threads and a lock; then both share another one */
+
+#define SHARE(thread, lock) ((uint64_t)(thread) << 32 | (lock))
+
+static void locks(struct script *s)
+{
+    on_thread(s, 1);
+    ADD(GUARD_ACQUIRE, 0, 0, 5);
+    on_thread(s, 2);
+    ADD(GUARD_WAIT, 0, 0, 5);
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAIT, ARGS(0, 2));
+    on_thread(s, 1);
+    ADD(GUARD_RELEASE, 0, 0, 5);
+    call(s, TRACE_CALL_FUTEX_WAKE, ARGS(0, 1), 1);
+    on_thread(s, 2);
+    ADD(SYSCALL_END, 0, TRACE_CALL_FUTEX_WAIT, 0);
+    ADD(GUARD_ACQUIRE, 0, 0, 5);
+    ADD(GUARD_RELEASE, 0, 0, 5);
+    ADD(GUARD_ACQUIRE, 0, 0, SHARE(2, 6));
+    on_thread(s, 1);
+    ADD(GUARD_ACQUIRE, 0, 0, SHARE(1, 6));
+    ADD(GUARD_RELEASE, 0, 0, SHARE(1, 6));
+    on_thread(s, 2);
+    ADD(GUARD_RELEASE, 0, 0, SHARE(2, 6));
+}
+
 const struct scene scenes[] = {
     {"by_hand", by_hand}, {"back_to_queue", back_to_queue},
     {"wakers", wakers},   {"aborts", aborts},
     {"reactor", reactor}, {"workers", workers},
     {"steals", steals},   {"steals_readiness", steals_readiness},
-    {NULL, NULL},
+    {"locks", locks},     {NULL, NULL},
 };

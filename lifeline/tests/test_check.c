@@ -280,6 +280,75 @@ static void next_runtime_does_not_inherit_the_queue(void **state)
     assert_judged("lost-wake task 1 line 115"); /* nobody is left to take it, and that is all */
 }
 
+/* ---- threads and locks */
+
+static void on(uint16_t thread)
+{
+    s.thread = thread;
+    ADD(THREAD, 0, thread, 0);
+}
+
+/* Two threads hold a lock each and want the other's. */
+static void cross_locks(void)
+{
+    script_start(&s);
+    on(1);
+    ADD(GUARD_ACQUIRE, 0, 0, 7);
+    on(2);
+    ADD(GUARD_ACQUIRE, 0, 0, 8);
+    ADD(GUARD_WAIT, 0, 0, 7); /* 104 */
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAIT, 2);
+    s.thread = 1;
+    ADD(GUARD_WAIT, 0, 0, 8); /* 106 */
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAIT, 2);
+}
+
+static void threads_lock_crosswise(void **state)
+{
+    (void)state;
+    cross_locks();
+    s.killed = true;
+    assert_judged("deadlock task 0 line 106");
+    s.records[6].b = 9; /* a lock that nobody holds: it may be had any moment */
+    assert_judged("clean");
+}
+
+static void thread_locks_twice(void **state)
+{
+    (void)state;
+    script_start(&s);
+    on(1);
+    ADD(GUARD_ACQUIRE, 0, 0, 7);
+    ADD(GUARD_WAIT, 0, 0, 7); /* 102 */
+    s.killed = true;
+    assert_judged("deadlock task 0 line 102");
+}
+
+/* A share of a lock stands in a writer's way as well. */
+static void reader_wants_to_write(void **state)
+{
+    (void)state;
+    script_start(&s);
+    on(1);
+    ADD(GUARD_ACQUIRE, 0, 0, (uint64_t)1 << 32 | 7);
+    ADD(GUARD_WAIT, 0, 0, 7); /* 102 */
+    s.killed = true;
+    assert_judged("deadlock task 0 line 102");
+}
+
+/* Whether a task that was suspended with a lock goes on is not up to the thread that it took the lock on. */
+static void lock_of_a_suspended_task_makes_no_ring(void **state)
+{
+    (void)state;
+    start_suspended();
+    s.records[9].kind = TRACE_GUARD_ACQUIRE; /* instead of the WAIT */
+    s.records[9].a = 0;
+    s.records[9].b = 7;
+    ADD(GUARD_WAIT, 0, 0, 7);
+    s.killed = true;
+    assert_judged("clean");
+}
+
 /* ---- warnings */
 
 static struct tally tally_script(uint64_t long_poll)
@@ -306,6 +375,31 @@ static void guard_across_a_suspension(void **state)
     assert_int_equal(tally.remarks[0].kind, REMARK_GUARD);
     assert_int_equal(tally.remarks[0].task, 1);
     assert_int_equal(tally.remarks[0].value, 8);
+    tally_free(&tally);
+}
+
+/* The task takes it, is suspended, and gives it back on another thread; no other task is blamed, nor a later poll. */
+static void guard_is_counted_where_it_was_taken(void **state)
+{
+    struct tally tally;
+
+    (void)state;
+    start_suspended();
+    s.records[8].kind = TRACE_GUARD_ACQUIRE;
+    s.records[8].task = 0;
+    ADD(FUTURE_NEW, 0, 3, 2);
+    ADD(TASK_SPAWN, 2, 3, 2);
+    ADD(QUEUE_PUSH, 2, 1, 1);
+    ADD(QUEUE_POP, 2, 1, 0);
+    ADD(TASK_POLL_BEGIN, 2, STATES(Q, R), 1);
+    ADD(TASK_POLL_END, 2, STATES(R, 0), 0);
+    s.thread = 2;
+    ADD(TASK_POLL_BEGIN, 1, STATES(Q, R), 2);
+    ADD(GUARD_RELEASE, 0, 0, 0);
+    ADD(TASK_POLL_END, 1, STATES(R, 0), 0);
+    tally = tally_script(UINT64_MAX);
+    assert_int_equal(tally.remark_count, 1);
+    assert_int_equal(tally.remarks[0].task, 1);
     tally_free(&tally);
 }
 
@@ -403,6 +497,11 @@ int main(void)
         cmocka_unit_test(runtime_ends_before_its_task),
         cmocka_unit_test(next_runtime_does_not_inherit_the_queue),
         cmocka_unit_test(guard_across_a_suspension),
+        cmocka_unit_test(threads_lock_crosswise),
+        cmocka_unit_test(thread_locks_twice),
+        cmocka_unit_test(reader_wants_to_write),
+        cmocka_unit_test(lock_of_a_suspended_task_makes_no_ring),
+        cmocka_unit_test(guard_is_counted_where_it_was_taken),
         cmocka_unit_test(long_poll_keeps_others_waiting),
         cmocka_unit_test(sleeps_are_counted_once),
         cmocka_unit_test(steals_and_own_wakes_are_counted),
