@@ -6,11 +6,15 @@
  * Then each takes the fork with the lower number first. Five do the same still, but for the fifth that is the right
  * one.
  * A circle is not possible any more: whoever holds the highest fork that is held waits for nobody. */
+#define _GNU_SOURCE /* gettid */
 #include "barrier.h"
 #include "condvar.h"
 #include "demo.h"
 #include "mutex.h"
 #include "threads.h"
+
+#include <errno.h>
+#include <unistd.h>
 
 enum { SEATS = 5, MEALS = 100, PATIENCE_MS = 200 };
 
@@ -20,6 +24,7 @@ struct table {
     struct philosopher {
         struct table *table;
         int first, second; /* forks */
+        int thread;        /* at the OS */
     } philosophers[SEATS];
     bool all_grab; /* all take their first fork before anybody takes the second */
     struct barrier grabbed;
@@ -79,6 +84,7 @@ static void *dine(void *arg)
     struct table *t = p->table;
 
     trace_thread_name("philosopher");
+    p->thread = gettid();
     for (int meal = 0; meal < MEALS; meal++) {
         fork_take(p, p->first);
         if (t->all_grab)
@@ -91,37 +97,42 @@ static void *dine(void *arg)
     return NULL;
 }
 
-/* Goes from who waits to who holds what it waits for, until it comes to where it began. The caller holds the lock. */
+/* Is everybody waiting for a fork that somebody holds? Then nobody can ever go on. The caller holds the lock. */
+static bool all_wait(const struct table *t)
+{
+    for (int i = 0; i < SEATS; i++)
+        if (t->waits_for[i] == 0 || t->holder[t->waits_for[i] - 1] == 0)
+            return false;
+    return true;
+}
+
+/* Goes from who waits to who holds what it waits for, all around. The caller holds the lock. */
 static void name_circle(const struct table *t)
 {
-    int at = 0;
-
-    do {
+    for (int step = 0, at = 0; step < SEATS; step++) {
         int fork = t->waits_for[at];
-        int holder = fork ? t->holder[fork - 1] : 0;
-        if (!holder) {
-            printf("  philosopher %d waits for nobody\n", at + 1);
-            return;
-        }
+        int holder = t->holder[fork - 1];
         printf("  philosopher %d waits for fork %d, which philosopher %d holds\n", at + 1, fork, holder);
         at = holder - 1;
-    } while (at != 0);
+    }
     printf("  ... and that is a circle: none of them will ever eat.\n");
 }
 
-/* Waits until all have eaten, or nobody has for so long; says whether all have. */
+/* Waits until all have eaten their meals; looks why when nobody eats for a while. Says whether all have. */
 static bool watch(struct table *t)
 {
+    bool stuck = false;
+
     mutex_lock(&t->lock);
-    while (t->meals < SEATS * MEALS && condvar_wait_until(&t->eaten, &t->lock, in_milliseconds(PATIENCE_MS)) == 0)
-        ;
-    bool all = t->meals == SEATS * MEALS;
-    if (all)
-        printf("  all five have eaten %d times\n", MEALS);
-    else
+    while (t->meals < SEATS * MEALS && !stuck)
+        if (condvar_wait_until(&t->eaten, &t->lock, in_milliseconds(PATIENCE_MS)) == -ETIMEDOUT)
+            stuck = all_wait(t);
+    if (stuck)
         name_circle(t);
+    else
+        printf("  all five have eaten %d times\n", MEALS);
     mutex_unlock(&t->lock);
-    return all;
+    return !stuck;
 }
 
 static void serve(struct table *t)
@@ -134,8 +145,11 @@ static void serve(struct table *t)
         threads[i] = thread_start(dine, &t->philosophers[i]);
     }
     bool all = watch(t);
-    for (int i = 0; i < SEATS; i++)
+    for (int i = 0; i < SEATS; i++) {
+        if (!all)
+            wait_until_asleep(t->philosophers[i].thread); /* so that a recording shows it, too */
         all ? thread_join(threads[i]) : (void)pthread_detach(threads[i]);
+    }
 }
 
 int main(int argc, char **argv)
