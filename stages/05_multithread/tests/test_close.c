@@ -457,7 +457,8 @@ static void test_a_wake_is_in_flight(void **state)
     assert_int_equal(pthread_create(&waker, NULL, wake_slowly, NULL), 0);
     gate_wait();
     assert_int_equal(pthread_create(&destroyer, NULL, destroy_main, NULL), 0);
-    wait_until(is_closed() && workers_asleep(&rt) == 1); /* it waits for the task, which it cannot drop yet */
+    wait_until(seen(TRACE_TASK_ABORT) == 1 &&
+               workers_asleep(&rt) == 1); /* it waits for the task, which it cannot drop yet */
     assert_int_equal(tally.drops, 0);
     gate_open(NULL);
     pthread_join(waker, NULL);

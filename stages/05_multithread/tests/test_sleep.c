@@ -441,7 +441,6 @@ static void test_a_wake_of_a_worker_that_is_awake_makes_no_call(void **state)
 /* A task goes back to the worker that has it, although another one sleeps. */
 static void test_a_wake_goes_to_its_worker(void **state)
 {
-    struct strings busy[2];
     struct bell bell;
 
     (void)state;
@@ -449,15 +448,12 @@ static void test_a_wake_goes_to_its_worker(void **state)
     bell_init(&bell);
     struct join_handle handle = bell_spawn(&rt, &bell);
     wait_until(workers_asleep(&rt) == 2);
-    for (int i = 0; i < 2; i++)
-        puppet_spawn(&rt, &busy[i], NULL);
     unsigned worker = bell.worker;
-    bool second = busy[1].worker == worker; /* that one keeps the bell's worker busy */
-    puppet_end(&busy[!second]);
+    struct strings *busy = puppet_spawn_on(&rt, worker);
     wait_until(workers_asleep(&rt) == 1);
     bell_ring(&bell);
     assert_int_equal(bell.tally.polls, 1); /* it waits for its own worker, which is busy */
-    puppet_end(&busy);
+    puppet_end(busy);
     join_and_drop(&handle);
     assert_int_equal(bell.tally.polls, 2);
     assert_int_equal(bell.worker, worker);
