@@ -273,6 +273,7 @@ static struct task *executor_find(struct executor *ex)
 {
     struct task *task = NULL;
 
+    ex->closing = injection_is_closed(&ex->runtime->injection);
     while (!task && !ex->closing) {
         task = executor_take_injected(ex);
         if (!task)

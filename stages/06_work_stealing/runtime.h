@@ -32,7 +32,7 @@ struct runtime {
  * left behind. The struct must stay where it is until runtime_destroy. A forked child leaves the runtime alone. */
 int runtime_init(struct runtime *rt, unsigned workers);
 
-/* Ends the workers, each after the poll that it is in, aborts the tasks that are left, and drops them, on this thread.
+/* Ends the workers, each at most 61 polls later, aborts the tasks that are left, and drops them, on this thread.
  * From its first moment on nothing can be spawned any more. Wakers and join handles that are still about stay valid.
  * No thread may use the runtime otherwise meanwhile, but for spawning; aborts with the caller's line inside a task. */
 #define runtime_destroy(rt) runtime_destroy_at(rt, SITE(#rt))

@@ -1,0 +1,1 @@
+../../05_multithread/tests/test_abort.c
