@@ -21,7 +21,7 @@
  *   runs, which takes a thousand times as long as most sections. Here whoever comes first takes it, so a thread can in
  *   theory be passed over again and again.
  *   An owner, to see that a thread locks what it holds already: two more stores for each lock, and a mutex of twice the
- *   size. A recording shows it as well: the thread sleeps in a futex_wait and has not released the lock.
+ *   size. lifeline finds it in a recording, without any owner.
  *
  * Source: Ulrich Drepper, "Futexes are tricky"; Mara Bos, "Rust Atomics and Locks", chapter 9. */
 #include "mutex.h"
@@ -40,6 +40,8 @@ static void cpu_pause(unsigned count)
         __builtin_ia32_pause();
 #elif defined __aarch64__
         __asm__ volatile("isb");
+#else
+        __asm__ volatile("" ::: "memory");
 #endif
 }
 

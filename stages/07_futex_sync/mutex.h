@@ -25,11 +25,10 @@ struct mutex {
  *
  *   value          set by                                          left by
  *   MUTEX_FREE     mutex_give, by its holder                       mutex_take, mutex_take_waited
- *   MUTEX_LOCKED   mutex_take: it was free                         mutex_give; mutex_take_waited of a thread that will
- *                                                                  sleep
- *   MUTEX_WAITED   mutex_take_waited: it was taken, and the        mutex_give, which then has to wake one
- *                  caller will sleep; or it was free, and the
- *                  caller holds it, but others may sleep
+ *   MUTEX_LOCKED   mutex_take: it was free                         mutex_give; mutex_take_waited, by one that will sleep
+ *   MUTEX_WAITED   mutex_take_waited: the caller will sleep, or    mutex_give, which then has to wake one
+ *                  holds it and does not know who else sleeps;
+ *                  mutex_take, by one that has slept
  */
 enum mutex_state {
     MUTEX_FREE,
@@ -58,7 +57,7 @@ static inline void mutex_init(struct mutex *m)
 void mutex_lock_slow(struct mutex *m, const struct site *at);
 void mutex_unlock_slow(struct mutex *m, enum mutex_state before, const struct site *at);
 
-/* MUTEX_FREE -> MUTEX_LOCKED; false if it is not free. */
+/* MUTEX_FREE -> to, which is MUTEX_LOCKED, or MUTEX_WAITED for one that has slept; false if it is not free. */
 static inline bool mutex_take(struct mutex *m, enum mutex_state to)
 {
     uint32_t expected = MUTEX_FREE;
@@ -93,8 +92,8 @@ static inline bool mutex_trylock_at(struct mutex *m, const struct site *at)
 
 static inline void mutex_unlock_at(struct mutex *m, const struct site *at)
 {
-    TRACE_AT(GUARD_RELEASE, 0, 0, guard_number(&m->number),
-             at); /* before it is so: then the next one's acquire comes later */
+    /* Recorded before it is so: then the next one's acquire comes later. */
+    TRACE_AT(GUARD_RELEASE, 0, 0, guard_number(&m->number), at);
     enum mutex_state before = mutex_give(m);
     if (before != MUTEX_LOCKED)
         mutex_unlock_slow(m, before, at);
