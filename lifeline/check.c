@@ -218,7 +218,8 @@ static void print_holder(const struct check *c, uint64_t wanted)
         printf("; %s took it at %s:%u", describe_thread(c->rec, lock->holder, name, sizeof name), place->file,
                place->line);
         if (lock->task)
-            printf(", in task %u", lock->task);
+            printf(", in task %u%s", lock->task,
+                   model_task(&c->m, lock->task)->polled_by ? "" : ", which is suspended");
         return;
     }
 }

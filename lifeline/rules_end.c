@@ -210,6 +210,53 @@ static void tell_threads(struct check *c, uint32_t *blockers, uint32_t start)
     complain(c, c->m.threads[start].wanted_at, poll ? poll->task : 0, "%s: none of them can ever go on", words);
 }
 
+/* ---- workers that are all blocked at locks of tasks which only they could poll */
+
+/* The suspended task that took the lock which the thread waits for; NULL: none, it is another thread's to give back. */
+static const struct model_task *suspended_holder(const struct check *c, uint32_t thread)
+{
+    uint64_t wanted = c->m.threads[thread].wanted;
+
+    for (uint32_t i = 0; wanted && i < c->m.lock_count; i++) {
+        const struct model_lock *lock = &c->m.locks[i];
+
+        if (lock_of(lock->number) == lock_of(wanted) && lock->holder && !holds_on(c, lock))
+            return model_task(&c->m, lock->task);
+    }
+    return NULL;
+}
+
+/* Whether each thread that takes tasks in that runtime waits for a lock of one of its suspended tasks. A worker that has
+ * not begun yet could still come and poll them. */
+static bool all_are_blocked(const struct check *c, uint32_t runtime)
+{
+    uint32_t workers = 0;
+
+    for (uint32_t t = 0; t <= c->rec->threads; t++) {
+        const struct model_thread *thread = &c->m.threads[t];
+        const struct model_task *holder = suspended_holder(c, t);
+
+        workers += c->rec->thread_workers[t] > 0;
+        if (thread->takes && thread->runtime == runtime && !(holder && holder->runtime == runtime))
+            return false;
+    }
+    return workers >= c->rec->workers;
+}
+
+static void deadlocked_workers(struct check *c)
+{
+    for (uint32_t t = 0; t <= c->rec->threads; t++) {
+        const struct model_thread *thread = &c->m.threads[t];
+        const struct model_task *holder = suspended_holder(c, t);
+        char name[DESCRIBE_SIZE];
+
+        if (holder && thread->takes && thread->runtime == holder->runtime && all_are_blocked(c, holder->runtime))
+            complain(c, thread->wanted_at, holder->number,
+                     "%s waits for lock %u, which task %u has and is suspended with; and nobody is left to poll it",
+                     describe_thread(c->rec, t, name, sizeof name), lock_of(thread->wanted), holder->number);
+    }
+}
+
 static void deadlocked_threads(struct check *c)
 {
     uint32_t *blockers = blockers_of(c);
@@ -229,4 +276,5 @@ void rule_deadlock_end(struct check *c)
             tell_cycle(c, joins, i);
     free(joins);
     deadlocked_threads(c);
+    deadlocked_workers(c);
 }

@@ -336,16 +336,22 @@ static void reader_wants_to_write(void **state)
     assert_judged("deadlock task 0 line 102");
 }
 
-/* Whether a task that was suspended with a lock goes on is not up to the thread that it took the lock on. */
-static void lock_of_a_suspended_task_makes_no_ring(void **state)
+/* A task is suspended with a lock, and the only thread that could poll it waits for that lock. With a second one that
+ * takes tasks there is still hope. */
+static void lock_of_a_suspended_task_blocks_all_workers(void **state)
 {
     (void)state;
     start_suspended();
     s.records[9].kind = TRACE_GUARD_ACQUIRE; /* instead of the WAIT */
     s.records[9].a = 0;
     s.records[9].b = 7;
-    ADD(GUARD_WAIT, 0, 0, 7);
+    ADD(GUARD_WAIT, 0, 0, 7); /* 112 */
     s.killed = true;
+    assert_judged("deadlock task 1 line 112");
+    s.records[2].b |= TRACE_HAS_WORKERS;
+    s.thread = 2;
+    s.worker = 2;
+    ADD(QUEUE_POP, 0, 1, 0);
     assert_judged("clean");
 }
 
@@ -500,7 +506,7 @@ int main(void)
         cmocka_unit_test(threads_lock_crosswise),
         cmocka_unit_test(thread_locks_twice),
         cmocka_unit_test(reader_wants_to_write),
-        cmocka_unit_test(lock_of_a_suspended_task_makes_no_ring),
+        cmocka_unit_test(lock_of_a_suspended_task_blocks_all_workers),
         cmocka_unit_test(guard_is_counted_where_it_was_taken),
         cmocka_unit_test(long_poll_keeps_others_waiting),
         cmocka_unit_test(sleeps_are_counted_once),
