@@ -50,11 +50,8 @@ static void async_mutex_lock_drop(struct future *f)
     async_semaphore_give_up(&self->mutex->semaphore, f, &self->waiter, self->at);
 }
 
-FUTURE_TYPE(async_mutex_lock, async_mutex_lock_poll, async_mutex_lock_drop);
+static const struct site async_mutex_lock_site SITE_SECTION = {__FILE__, "async_mutex_lock_poll", "async_mutex_lock",
+                                                               __LINE__, 0};
 
-struct async_mutex_lock async_mutex_lock_at(struct async_mutex *m, const struct site *at)
-{
-    struct async_mutex_lock self = {.mutex = m, .waiter.wants = 1, .at = at};
-    future_init_at(&self.base, &async_mutex_lock_type, at);
-    return self;
-}
+const struct future_type async_mutex_lock_type = {"async_mutex_lock", async_mutex_lock_poll, async_mutex_lock_drop,
+                                                  &async_mutex_lock_site};

@@ -20,6 +20,8 @@ void async_mutex_init(struct async_mutex *m);
 #define async_mutex_destroy(m) async_mutex_destroy_at(m, SITE(#m))
 void async_mutex_destroy_at(struct async_mutex *m, const struct site *at);
 
+extern const struct future_type async_mutex_lock_type;
+
 /* Ready when the caller has the mutex, and gives it back with async_mutex_unlock, from whatever thread he is on by then.
  * Dropping the finished future does not unlock; one that is dropped earlier has locked nothing. */
 struct async_mutex_lock {
@@ -30,7 +32,16 @@ struct async_mutex_lock {
 };
 
 #define async_mutex_lock(m) async_mutex_lock_at(m, SITE(#m))
-struct async_mutex_lock async_mutex_lock_at(struct async_mutex *m, const struct site *at);
+static inline struct async_mutex_lock async_mutex_lock_at(struct async_mutex *m, const struct site *at)
+{
+    struct async_mutex_lock self;
+
+    future_init_at(&self.base, &async_mutex_lock_type, at);
+    self.mutex = m;
+    waiter_init(&self.waiter, 1);
+    self.at = at;
+    return self;
+}
 
 /* Takes it if it is free and nobody waits; says whether. Never waits. */
 bool async_mutex_trylock(struct async_mutex *m);

@@ -143,10 +143,9 @@ void mpsc_destroy_at(struct mpsc *ch, const struct site *at)
     free(atomic_load_explicit(&ch->spare, memory_order_relaxed)); /* as above */
 }
 
-static void mpsc_check_size(const struct mpsc *ch, size_t size, const struct site *at)
+void mpsc_wrong_size(const struct mpsc *ch, size_t size, const struct site *at)
 {
-    if (size != ch->size)
-        misuse(at, "a value of %zu bytes goes through channel %u, whose values have %u", size, ch->number, ch->size);
+    misuse(at, "a value of %zu bytes goes through channel %u, whose values have %u", size, ch->number, ch->size);
 }
 
 /* --- the word --- */
@@ -420,16 +419,9 @@ static void mpsc_send_drop(struct future *f)
         mpsc_return_room(ch, self->at);
 }
 
-FUTURE_TYPE(mpsc_send, mpsc_send_poll, mpsc_send_drop);
+static const struct site mpsc_send_site SITE_SECTION = {__FILE__, "mpsc_send_poll", "mpsc_send", __LINE__, 0};
 
-struct mpsc_send mpsc_send_at(struct mpsc *ch, const void *value, size_t size, const struct site *at)
-{
-    struct mpsc_send self = {.channel = ch, .value = value, .at = at};
-
-    mpsc_check_size(ch, size, at);
-    future_init_at(&self.base, &mpsc_send_type, at);
-    return self;
-}
+const struct future_type mpsc_send_type = {"mpsc_send", mpsc_send_poll, mpsc_send_drop, &mpsc_send_site};
 
 /* --- senders come and go --- */
 
@@ -594,16 +586,9 @@ static void mpsc_recv_drop(struct future *f)
     mpsc_recv_ends(self, -ECANCELED);
 }
 
-FUTURE_TYPE(mpsc_recv, mpsc_recv_poll, mpsc_recv_drop);
+static const struct site mpsc_recv_site SITE_SECTION = {__FILE__, "mpsc_recv_poll", "mpsc_recv", __LINE__, 0};
 
-struct mpsc_recv mpsc_recv_at(struct mpsc *ch, void *value, size_t size, const struct site *at)
-{
-    struct mpsc_recv self = {.channel = ch, .value = value, .at = at};
-
-    mpsc_check_size(ch, size, at);
-    future_init_at(&self.base, &mpsc_recv_type, at);
-    return self;
-}
+const struct future_type mpsc_recv_type = {"mpsc_recv", mpsc_recv_poll, mpsc_recv_drop, &mpsc_recv_site};
 
 void mpsc_close_at(struct mpsc *ch, const struct site *at)
 {

@@ -64,6 +64,16 @@ void mpsc_drop_sender_at(struct mpsc *channel, const struct site *at);
 #define mpsc_close(channel) mpsc_close_at(channel, SITE(#channel))
 void mpsc_close_at(struct mpsc *channel, const struct site *at);
 
+extern const struct future_type mpsc_send_type, mpsc_recv_type;
+
+_Noreturn void mpsc_wrong_size(const struct mpsc *channel, size_t size, const struct site *at);
+
+static inline void mpsc_check_size(const struct mpsc *channel, size_t size, const struct site *at)
+{
+    if (size != channel->size)
+        mpsc_wrong_size(channel, size, at);
+}
+
 /* Ready when a copy of *value is in the channel, or will never be. Dropped before that, nothing was sent. Senders that
  * wait are served in the order in which they came. */
 struct mpsc_send {
@@ -76,7 +86,19 @@ struct mpsc_send {
 };
 
 #define mpsc_send(channel, value) mpsc_send_at(channel, value, sizeof *(value), SITE(#channel))
-struct mpsc_send mpsc_send_at(struct mpsc *channel, const void *value, size_t size, const struct site *at);
+static inline struct mpsc_send mpsc_send_at(struct mpsc *channel, const void *value, size_t size, const struct site *at)
+{
+    struct mpsc_send self;
+
+    mpsc_check_size(channel, size, at);
+    future_init_at(&self.base, &mpsc_send_type, at);
+    self.channel = channel;
+    self.value = value;
+    waiter_init(&self.waiter, 0);
+    self.at = at;
+    self.output = 0;
+    return self;
+}
 
 /* The same without waiting. 0, -EAGAIN: there is no room (or others wait for it), -EPIPE, -ENOMEM. */
 #define mpsc_try_send(channel, value) mpsc_try_send_at(channel, value, sizeof *(value), SITE(#channel))
@@ -93,7 +115,18 @@ struct mpsc_recv {
 };
 
 #define mpsc_recv(channel, value) mpsc_recv_at(channel, value, sizeof *(value), SITE(#channel))
-struct mpsc_recv mpsc_recv_at(struct mpsc *channel, void *value, size_t size, const struct site *at);
+static inline struct mpsc_recv mpsc_recv_at(struct mpsc *channel, void *value, size_t size, const struct site *at)
+{
+    struct mpsc_recv self;
+
+    mpsc_check_size(channel, size, at);
+    future_init_at(&self.base, &mpsc_recv_type, at);
+    self.channel = channel;
+    self.value = value;
+    self.at = at;
+    self.output = 0;
+    return self;
+}
 
 /* The same without waiting. 0, -EAGAIN: there is none yet, -EPIPE. */
 #define mpsc_try_recv(channel, value) mpsc_try_recv_at(channel, value, sizeof *(value), SITE(#channel))

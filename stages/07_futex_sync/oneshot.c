@@ -43,11 +43,6 @@
 
 enum oneshot_state { WAITING = 1, SENT = 2, ABANDONED = 4, CLOSED = 8 };
 
-void oneshot_init_size(struct oneshot *channel, void *place, size_t size)
-{
-    *channel = (struct oneshot){.size = (uint32_t)size, .place = place, .number = id_new(ID_SYNC)};
-}
-
 /* --- the sender --- */
 
 /* Sets SENT or ABANDONED, and returns the state before; if that has CLOSED, nothing was set. release: the value (partner:
@@ -176,15 +171,10 @@ static void oneshot_recv_drop(struct future *f)
         wait_cancel(&channel->receiver, TRACE_SOURCE_SYNC, channel->number, self->at);
 }
 
-FUTURE_TYPE(oneshot_recv, oneshot_recv_poll, oneshot_recv_drop);
+static const struct site oneshot_recv_site SITE_SECTION = {__FILE__, "oneshot_recv_poll", "oneshot_recv", __LINE__, 0};
 
-struct oneshot_recv oneshot_recv_at(struct oneshot *channel, const struct site *at)
+const struct future_type oneshot_recv_type = {"oneshot_recv", oneshot_recv_poll, oneshot_recv_drop, &oneshot_recv_site};
+void oneshot_second_receiver(const struct oneshot *channel, const struct site *at)
 {
-    struct oneshot_recv self = {.channel = channel, .at = at};
-
-    if (channel->has_receiver)
-        misuse(at, "oneshot channel %u has a receiver already", channel->number);
-    channel->has_receiver = true;
-    future_init_at(&self.base, &oneshot_recv_type, at);
-    return self;
+    misuse(at, "oneshot channel %u has a receiver already", channel->number);
 }

@@ -19,6 +19,7 @@
 #define ONESHOT_H
 
 #include "future.h"
+#include "ids.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,7 +35,10 @@ struct oneshot {
 
 /* place: a pointer to the receiver's variable. */
 #define oneshot_init(channel, place) oneshot_init_size(channel, place, sizeof *(place))
-void oneshot_init_size(struct oneshot *channel, void *place, size_t size);
+static inline void oneshot_init_size(struct oneshot *channel, void *place, size_t size)
+{
+    *channel = (struct oneshot){.size = (uint32_t)size, .place = place, .number = id_new(ID_SYNC)};
+}
 
 /* Copies *value to the place. 0, or -EPIPE if the receiver has given up: then the value is still the caller's. Aborts
  * with the caller's line if the value's size is not the place's, and after another send or abandon. */
@@ -44,6 +48,10 @@ int oneshot_send_at(struct oneshot *channel, const void *value, size_t size, con
 /* There will be no value. */
 #define oneshot_abandon(channel) oneshot_abandon_at(channel, SITE(#channel))
 void oneshot_abandon_at(struct oneshot *channel, const struct site *at);
+
+extern const struct future_type oneshot_recv_type;
+
+_Noreturn void oneshot_second_receiver(const struct oneshot *channel, const struct site *at);
 
 struct oneshot_recv {
     struct future base;
@@ -55,7 +63,19 @@ struct oneshot_recv {
 /* Dropped before it is ready, it closes the channel; a value that was sent, but not received, may then lie in the place:
  * oneshot_has_value tells. Aborts with the caller's line if another future has received from this channel. */
 #define oneshot_recv(channel) oneshot_recv_at(channel, SITE(#channel))
-struct oneshot_recv oneshot_recv_at(struct oneshot *channel, const struct site *at);
+static inline struct oneshot_recv oneshot_recv_at(struct oneshot *channel, const struct site *at)
+{
+    struct oneshot_recv self;
+
+    if (channel->has_receiver)
+        oneshot_second_receiver(channel, at);
+    channel->has_receiver = true;
+    future_init_at(&self.base, &oneshot_recv_type, at);
+    self.channel = channel;
+    self.at = at;
+    self.output = 0;
+    return self;
+}
 
 /* Whether a value was sent. For the receiver. */
 bool oneshot_has_value(struct oneshot *channel);

@@ -37,6 +37,19 @@ struct waiter {
     bool came; /* it was queued, now or earlier. Only its own future asks, so without the lock */
 };
 
+/* Field by field: the compiler then writes each of them to where the future goes, and makes no copy of the whole. This is
+ * done for each lock and each send. */
+static inline void waiter_init(struct waiter *w, uint32_t wants)
+{
+    w->next = w->previous = NULL;
+    w->waker.vtable = NULL;
+    w->waker.data = NULL;
+    w->number = 0;
+    w->wants = wants;
+    w->state = WAITER_OUT;
+    w->came = false;
+}
+
 struct waiters {
     struct waiter *first, *last;
 };
