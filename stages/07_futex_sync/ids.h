@@ -18,11 +18,9 @@ void id_refill(struct id_block *stock, enum id_kind kind);
  * counter; only while a recording is made one by one, as then a person will read them. */
 static inline uint32_t id_new(enum id_kind kind)
 {
-    struct id_block *stock = &id_stock[kind];
-
-    if (stock->next == stock->end)
-        id_refill(stock, kind);
-    return stock->next++;
+    if (id_stock[kind].next == id_stock[kind].end)
+        id_refill(&id_stock[kind], kind);
+    return id_stock[kind].next++;
 }
 
 #endif
