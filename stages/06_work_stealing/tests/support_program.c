@@ -1,0 +1,1 @@
+../../04_epoll_reactor/tests/support_program.c
