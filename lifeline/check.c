@@ -195,13 +195,15 @@ static void print_incomplete(const struct recording *rec)
 
 /* ---- who was blocked */
 
-/* A thread that slept for a futex, or was about to, and was not parked. */
+/* A thread that slept for a futex, or was about to, and neither parked nor in block_on, where that is its business. */
 static bool is_blocked(const struct check *c, uint32_t thread)
 {
     const struct model_frame *top = model_top(&c->m, thread);
     bool sleeps = top && top->kind == TRACE_SYSCALL_BEGIN && top->a == TRACE_CALL_FUTEX_WAIT;
 
-    return c->m.threads[thread].wanted || (sleeps && !model_inside(&c->m, thread, TRACE_PARK_BEGIN));
+    bool waits = model_inside(&c->m, thread, TRACE_PARK_BEGIN) || model_inside(&c->m, thread, TRACE_BLOCK_ON_BEGIN);
+
+    return c->m.threads[thread].wanted || (sleeps && !waits);
 }
 
 static void print_holder(const struct check *c, uint64_t wanted)

@@ -169,6 +169,10 @@ static void build_event(struct builder *b, size_t at)
         bands_before(b);
     tell(b);
     b->thread->last = at + 1;
+    if (b->ev->kind == TRACE_WAIT_END)
+        b->thread->let_go++;
+    if (b->ev->kind == TRACE_WAKE_BEGIN || b->ev->kind == TRACE_WAKER_DROP)
+        b->thread->let_go = 0;
 }
 
 static void builder_free(struct builder *b)
@@ -182,6 +186,7 @@ static void builder_free(struct builder *b)
     free(b->fd_heard);
     free(b->fd_reactor);
     map_free(&b->timer_reactor);
+    map_free(&b->waiters);
     free(b->left_out);
     free(b->taken);
     free(b->in_hand);

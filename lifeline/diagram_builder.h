@@ -32,6 +32,7 @@ struct thread_state {
     struct frame *frames;
     size_t depth;
     size_t last;        /* its event before the present one: index and 1, or 0 */
+    unsigned let_go;    /* wakers that sources have let go of since it last used one */
     size_t inferred;    /* what its events READY up to this one follow from has been told */
     size_t quiet_until; /* its events up to this one have been told with an earlier one */
 };
@@ -68,6 +69,7 @@ struct builder {
     uint16_t *fd_heard;         /* [SURVEY_MAX_FD]: 1 once something is known to have come in on it */
     uint16_t *fd_reactor;       /* [SURVEY_MAX_FD]: the thread whose reactor watches it, or 0 */
     struct map timer_reactor;   /* timer -> the thread whose reactor has it */
+    struct map waiters;         /* source and number of a WAIT -> the thread itself that waits, in no poll */
     bool *left_out;             /* [threads + 1]: a worker that no shown task comes to */
     bool *taken;                /* [task_count]: a worker, or the executor, took it from a queue */
     bool *in_hand;              /* [task_count]: it was taken from a queue, and neither polled nor queued since */

@@ -348,24 +348,56 @@ static const char *wait_text(struct builder *b)
     }
 }
 
+static uint64_t wait_key(const struct event *ev)
+{
+    return ev->b << 8 | ev->a;
+}
+
 static void tell_wait(struct builder *b)
 {
     int now = actor_now(b);
 
+    map_put(&b->waiters, wait_key(b->ev), frame_find(b, FRAME_POLL) ? 0 : b->ev->thread);
     say(b, STYLE_CALL, now, wait_source(b), "%s", wait_text(b));
 }
 
-/* The WAKE_BEGIN that the waker of the present WAIT_END is used for, or NULL: it is dropped. A lock may be given back
- * between the two. */
+/* What may lie between taking wakers and using them: they are collected under a lock, and used when it is free. */
+static bool comes_before_wakes(unsigned kind)
+{
+    switch (kind) {
+    case TRACE_WAIT_END:
+    case TRACE_READY:
+    case TRACE_TIMER_FIRE:
+    case TRACE_GUARD_RELEASE:
+    case TRACE_WAKE_END:
+    case TRACE_QUEUE_PUSH:
+    case TRACE_QUEUE_POP:
+    case TRACE_UNPARK:
+    case TRACE_SYSCALL_BEGIN:
+    case TRACE_SYSCALL_END:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The WAKE_BEGIN that the waker of the present WAIT_END is used for, or NULL: it is dropped. Of several that were taken
+ * together, the first is used first. */
 static const struct event *wait_end_wake(const struct builder *b)
 {
-    size_t next = b->survey.next[b->at];
+    unsigned before = b->thread->let_go;
 
-    while (next != NO_EVENT && b->rec->events[next].kind == TRACE_GUARD_RELEASE)
-        next = b->survey.next[next];
-    if (next == NO_EVENT || b->rec->events[next].kind != TRACE_WAKE_BEGIN)
-        return NULL;
-    return &b->rec->events[next];
+    for (size_t i = b->survey.next[b->at]; i != NO_EVENT; i = b->survey.next[i]) {
+        const struct event *ev = &b->rec->events[i];
+
+        if (ev->kind == TRACE_WAKE_BEGIN || ev->kind == TRACE_WAKER_DROP) {
+            if (before-- == 0)
+                return ev->kind == TRACE_WAKE_BEGIN ? ev : NULL;
+        } else if (!comes_before_wakes(ev->kind)) {
+            return NULL;
+        }
+    }
+    return NULL;
 }
 
 /* Whether the thread sleeps where the present UNPARK is heard: in that epoll set, or parked otherwise. */
@@ -397,30 +429,15 @@ static unsigned parked_thread(const struct builder *b)
     return found;
 }
 
-static const char *sleeper_name(struct builder *b)
-{
-    unsigned parked = parked_thread(b);
-    int sleeper = parked && !b->survey.executes[parked] ? actor_helper(b, parked) : NOBODY;
-
-    return sleeper == NOBODY ? "a thread" : b->d->actors[sleeper].name;
-}
-
-/* The waker that the present WAIT_END takes is not a task's, but that of a thread that sleeps. */
-static bool unparks_next(const struct builder *b)
-{
-    size_t next = b->survey.next[b->at];
-
-    return next != NO_EVENT && b->rec->events[next].kind == TRACE_UNPARK;
-}
-
 static void tell_wait_end(struct builder *b)
 {
     int now = actor_now(b), source = wait_source(b);
     const struct event *wake = wait_end_wake(b);
     bool fd = b->ev->a == TRACE_SOURCE_READ || b->ev->a == TRACE_SOURCE_WRITE;
 
-    if (unparks_next(b))
-        say(b, STYLE_CALL, now, now, "take the waker of %s", sleeper_name(b));
+    uint32_t waiter = map_get(&b->waiters, wait_key(b->ev));
+    if (waiter != MAP_NONE && waiter != 0 && waiter != b->ev->thread)
+        say(b, STYLE_CALL, now, now, "take the waker of %s", b->d->actors[actor_helper(b, waiter)].name);
     else if (!wake && (b->d->actors[now].kind == ACTOR_REACTOR || b->d->actors[now].kind == ACTOR_HELPER))
         say(b, STYLE_CALL, now, now, "lets go of a waker");
     else if (!wake)

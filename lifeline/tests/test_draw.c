@@ -571,6 +571,34 @@ static void a_waker_may_be_used_after_a_lock_is_given_back(void **state)
     diagram_done(&d, &rec);
 }
 
+static void wakers_that_are_taken_together_are_told_apart(void **state)
+{
+    static const char *const lines[] = {
+        "Reactor -> Reactor: lookup fd 7: task 1\nReactor -> Reactor: lookup fd 8: task 2\n", NULL};
+    struct recording rec;
+    struct diagram d;
+
+    (void)state;
+    begin_waiter(TRACE_SOURCE_READ, 7);
+    ADD(WAKER_CLONE, 2, 0, 0);
+    ADD(WAIT, 0, TRACE_SOURCE_READ, 8);
+    ADD(TASK_POLL_END, 1, STATES(R, 0), 0);
+    ADD(TURN_BEGIN, 0, 0, -1);
+    ADD(READY, 0, 7, EPOLLIN);
+    ADD(WAIT_END, 0, TRACE_SOURCE_READ, 7);
+    ADD(READY, 0, 8, EPOLLIN);
+    ADD(WAIT_END, 0, TRACE_SOURCE_READ, 8);
+    for (uint32_t task = 1; task <= 2; task++) {
+        ADD(WAKE_BEGIN, task, 0, 1);
+        ADD(QUEUE_PUSH, task, 1, task);
+        ADD(WAKE_END, task, STATES(0, Q), 1);
+    }
+    ADD(TURN_END, 0, 2, 0);
+    diagram_of_script(&d, &rec);
+    assert_tells_all(&d, lines);
+    diagram_done(&d, &rec);
+}
+
 static void a_poll_is_titled_by_what_it_does(void **state)
 {
     static const struct {
@@ -1348,6 +1376,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_only_waits_is_left_out),
         cmocka_unit_test(a_waker_is_taken_back),
         cmocka_unit_test(a_waker_may_be_used_after_a_lock_is_given_back),
+        cmocka_unit_test(wakers_that_are_taken_together_are_told_apart),
         cmocka_unit_test(a_poll_is_titled_by_what_it_does),
         cmocka_unit_test(a_filter_shows_one_task),
         cmocka_unit_test(a_window_keeps_what_was_going_on),
