@@ -4,6 +4,7 @@
 BENCH_DIR := $(BUILD)/bench
 
 TOOL_TESTS += bench/tests/test_bench
+TESTS      += bench/tests/check_subjects
 
 # ---- our stages: one set of workloads over the library of each
 
@@ -34,8 +35,8 @@ $(BENCH_DIR)/$(1)/%.o: bench/stages/%.c $(BUILD)/flags | packages
 	$$(call say,CC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
-$(BUILD)/stages/$(1)/libwakeful.a: bench-always | packages
-	@$$(MAKE) $$(if $$(V),,-s) $(call in_stage,$(1)) $(abspath $(BUILD))/stages/$(1)/libwakeful.a
+$(BUILD)/stages/$(1)/libwakeful.a: stage-$(1)
+	@:
 endef
 $(foreach s,$(BENCH_STAGES),$(eval $(call bench_stage,$(s),$(call number_of,$(s)))))
 
@@ -57,6 +58,9 @@ $(BENCH_DIR)/libuv $(BENCH_DIR)/http-libuv: override LDLIBS += -luv
 $(BENCH_PEERS:%=$(BENCH_DIR)/%):
 	$(BENCH_LINK)
 
+# The subjects in C are tested like everything else in C.
+bench/tests/check_subjects: $(BENCH_PROGRAMS)
+
 # ---- the peers in Rust, and nginx
 
 -include bench/peers/rust/rust.mk
@@ -64,7 +68,7 @@ $(BENCH_PEERS:%=$(BENCH_DIR)/%):
 
 # ---- running it
 
-.PHONY: bench bench-programs bench-always
+.PHONY: bench bench-programs
 
 ##bench          run the workloads over our stages and their peers [BENCH="spawn_join yield", QUICK=1, ROUNDS=N]
 bench:
