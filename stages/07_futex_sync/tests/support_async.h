@@ -32,6 +32,7 @@ struct counter {
     atomic_int wakes;
     atomic_int held; /* wakers of it that are about */
     void (*on_wake)(void *arg);
+    void (*on_drop)(void *arg);
     void *arg;
 };
 
@@ -48,16 +49,25 @@ static inline void counter_wake_by_ref(void *data, const struct site *at)
         counter->on_wake(counter->arg);
 }
 
+static inline void counter_forget(struct counter *counter)
+{
+    /* relaxed: only counted */
+    atomic_fetch_sub_explicit(&counter->held, 1, memory_order_relaxed);
+}
+
 static inline void counter_drop(void *data, const struct site *at)
 {
+    struct counter *counter = data;
+
     (void)at;
-    /* relaxed: only counted */
-    atomic_fetch_sub_explicit(&((struct counter *)data)->held, 1, memory_order_relaxed);
+    counter_forget(counter);
+    if (counter->on_drop)
+        counter->on_drop(counter->arg);
 }
 
 static inline void counter_wake(void *data, const struct site *at)
 {
-    counter_drop(data, at);
+    counter_forget(data);
     counter_wake_by_ref(data, at);
 }
 

@@ -164,6 +164,34 @@ static void test_a_wake_that_uses_the_mutex(void **state)
     async_mutex_destroy(&nested.m);
 }
 
+/* And so may the drop of a waker that is replaced, or not needed any more: here it waits for the mutex, too. */
+static void wait_too(void *arg)
+{
+    static struct counter two;
+    struct async_mutex_lock lock = async_mutex_lock((struct async_mutex *)arg);
+
+    assert_int_equal(poll_by(&lock, &two), POLL_PENDING);
+    future_drop(&lock.base);
+}
+
+static void test_a_drop_that_uses_the_mutex(void **state)
+{
+    (void)state;
+    struct async_mutex m;
+    struct counter one = {.on_drop = wait_too, .arg = &m}, other = {.on_drop = wait_too, .arg = &m};
+
+    async_mutex_init(&m);
+    assert_true(async_mutex_trylock(&m));
+    struct async_mutex_lock lock = async_mutex_lock(&m);
+    assert_int_equal(poll_by(&lock, &one), POLL_PENDING);
+    assert_int_equal(poll_by(&lock, &other), POLL_PENDING);
+    assert_int_equal(one.held, 0);
+    future_drop(&lock.base);
+    assert_int_equal(other.held, 0);
+    async_mutex_unlock(&m);
+    async_mutex_destroy(&m);
+}
+
 /* --- several threads --- */
 
 enum { THREADS = 4, ROUNDS = 4000 };
@@ -307,15 +335,11 @@ static void test_misuse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_free_taken_waited_for),
-        TEST(test_trylock),
-        TEST(test_in_the_order_of_coming),
-        TEST(test_polled_for_no_reason),
-        TEST(test_dropped_at_every_step),
-        TEST(test_a_wake_that_uses_the_mutex),
-        TEST(test_stress),
-        TEST(test_the_last_one_frees),
-        TEST(test_misuse),
+        TEST(test_free_taken_waited_for),      TEST(test_trylock),
+        TEST(test_in_the_order_of_coming),     TEST(test_polled_for_no_reason),
+        TEST(test_dropped_at_every_step),      TEST(test_a_wake_that_uses_the_mutex),
+        TEST(test_a_drop_that_uses_the_mutex), TEST(test_stress),
+        TEST(test_the_last_one_frees),         TEST(test_misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
