@@ -48,8 +48,7 @@ struct join_handle;
  * Returns 0; -ENOMEM; -ESHUTDOWN once runtime_destroy has begun. If it fails, nothing happened and f is still the
  * caller's. Aborts with the caller's line if f was used before, or if rt is NULL. */
 #define task_spawn(rt, f, handle) task_spawn_at(rt, &(f)->base, sizeof *(f), handle, SITE(#f))
-int task_spawn_at(struct runtime *rt, struct future *f, size_t size, struct join_handle *handle,
-                  const struct site *at);
+int task_spawn_at(struct runtime *rt, struct future *f, size_t size, struct join_handle *handle, const struct site *at);
 
 static inline struct future *task_future(struct task *task)
 {
