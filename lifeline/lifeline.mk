@@ -37,7 +37,15 @@ $(CROWD): lifeline/tests/crowd.c $(wildcard stages/03_waker/*.[ch]) | stage-03_w
 	@mkdir -p $(@D)
 	$(Q)$(CC) -Istages/03_waker $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< $(BUILD)/stages/03_waker/libwakeful.a -o $@ $(LDLIBS)
 
-$(BUILD)/tests/lifeline/test_demos: | $(CROWD)
+# A swarm of tasks that do everything to each other, on the workers of stages 05 and 06.
+SWARMS := $(patsubst %,$(BUILD)/tests/lifeline/swarm_%,05_multithread 06_work_stealing)
+
+$(SWARMS): $(BUILD)/tests/lifeline/swarm_%: lifeline/tests/swarm.c $(wildcard stages/0[56]*/*.[ch]) | stage-%
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -Istages/$* $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< $(BUILD)/stages/$*/libwakeful.a -o $@ $(LDLIBS)
+
+$(BUILD)/tests/lifeline/test_demos: | $(CROWD) $(SWARMS)
 
 $(LIFELINE_TESTS): $(BUILD)/tests/lifeline/%: $(BUILD)/lifeline/tests/%.o $(LIFELINE_HELPERS) \
                    $(filter-out %/main.o,$(LIFELINE_OBJECTS))
