@@ -1,8 +1,8 @@
 /* How the workers start, and how they end with every task run or dropped once.
  *
  * The end: `closed` is set under the lock of the injection queue, so every spawn from outside comes either before, and
- * its task is in the queue, or after, and is refused. The workers are woken; each finds `closed` when it has finished its
- * poll, gives back the tasks in its queues to the injection queue, and ends. When all have ended, one thread is left, and
+ * its task is in the queue, or after, and is refused. The workers are woken; each finds `closed` when it looks up
+ * next, gives back the tasks in its queues to the injection queue, and ends. When all have ended, one thread is left, and
  * nothing moves any more but for wakes from foreign threads. It finds every task that is alive in the slabs, aborts it,
  * and drops it (executor_drain): whether it lay in a queue, slept, or is just being woken. */
 #include "runtime.h"

@@ -517,7 +517,8 @@ int test_end(void **state)
 
 unsigned workers_asleep(struct runtime *rt)
 {
-    unsigned word = atomic_load_explicit(&rt->idle.word, memory_order_relaxed);
+    /* acquire: what those did who sleep now is there to be seen */
+    unsigned word = atomic_load_explicit(&rt->idle.word, memory_order_acquire);
     unsigned idle = word % IDLE_SEARCHING - (word & IDLE_CALLED ? 1 : 0);
     unsigned in_kernel = atomic_load_explicit(&sleeping, memory_order_relaxed);
     return in_kernel < idle ? in_kernel : idle;

@@ -302,6 +302,36 @@ static void test_aborted(void **state)
     assert_int_equal(probe.held, 0);
 }
 
+/* The same while the waker is left: it lies there, and is not announced yet. So it is not the worker's. */
+static void abort_and_wait(void *arg)
+{
+    struct join_handle *handle = arg;
+
+    join_handle_abort(handle);
+    wait_until(atomic_load_explicit(&handle->task->state, memory_order_relaxed) & TASK_OVER);
+}
+
+static void test_aborted_while_the_waker_is_left(void **state)
+{
+    struct tally tally = {0};
+    struct script task = script(&tally, forever_step, NULL);
+    struct probe probe = {0};
+    struct join_handle handle;
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    assert_int_equal(task_spawn(&rt, &task, &handle), 0);
+    wait_until(tally.polls == 1);
+    at_point(TRACE_WAIT, TRACE_SOURCE_JOIN, abort_and_wait, &handle);
+    assert_int_equal(poll_with(&handle, &probe), POLL_READY);
+    assert_null(join_handle_output(&handle));
+    future_drop(&handle.base);
+    runtime_destroy(&rt);
+    assert_int_equal(tally.drops, 1);
+    assert_int_equal(probe.wakes, 0);
+    assert_int_equal(probe.held, 0);
+}
+
 /* --- tasks wait for tasks on other workers --- */
 
 struct waits {
@@ -439,6 +469,7 @@ int main(void)
         TEST(test_it_ends_as_the_drop_begins),
         TEST(test_the_drop_comes_after_what_the_handle_saw),
         TEST(test_aborted),
+        TEST(test_aborted_while_the_waker_is_left),
         TEST(test_across_workers),
         TEST(test_who_waits_is_aborted),
         TEST(test_many_joins),
