@@ -243,9 +243,10 @@ int explorer_posix_memalign(void **memory, size_t alignment, size_t size)
 /* To end its life is to write to it: who still uses it, and does not know of this, races with it. */
 static void end_life(void *memory, size_t size, const void *pc)
 {
-    check_access(memory, size, ACCESS_WRITE, pc);
     for (size_t i = 0; i < size; i += 8) {
         struct granule *g = granule_of((char *)memory + i);
+        if (g->count > 0 || g->freed)
+            check_granule(g, 0, size - i < 8 ? (unsigned)(size - i) : 8, ACCESS_WRITE, pc);
         g->freed = true;
         g->freed_at = pc;
     }
