@@ -6,6 +6,7 @@
 #include "idle.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 enum { WORKERS = 2 };
 
@@ -64,6 +65,8 @@ static void *worker(void *arg)
         idle_sleep(&idle, searching);
         if (!has_work() && !is_over())
             wait_for_nudge();
+        else
+            sched_yield(); /* another one searches already, and has not come to the work */
         searching = idle_wake(&idle);
     }
     if (searching)
