@@ -9,6 +9,8 @@
  *   another, and a task has no name that its futures know. lifeline shows who waits, and since when. */
 #include "async_mutex.h"
 
+#include "executor.h"
+
 void async_mutex_init(struct async_mutex *m)
 {
     async_semaphore_init(&m->semaphore, 1);
@@ -28,11 +30,13 @@ void async_mutex_destroy_at(struct async_mutex *m, const struct site *at)
 
 bool async_mutex_trylock(struct async_mutex *m)
 {
-    return async_semaphore_try_acquire(&m->semaphore, 1);
+    return async_semaphore_take_only(&m->semaphore);
 }
 
 void async_mutex_unlock_at(struct async_mutex *m, const struct site *at)
 {
+    if (async_semaphore_put_only(&m->semaphore))
+        return;
     if (mutex_is_free(m))
         misuse(at, "async_mutex_unlock of a mutex that is not locked");
     async_semaphore_release_at(&m->semaphore, 1, at);
@@ -41,6 +45,11 @@ void async_mutex_unlock_at(struct async_mutex *m, const struct site *at)
 static enum poll async_mutex_lock_poll(struct future *f, struct context *cx)
 {
     struct async_mutex_lock *self = (struct async_mutex_lock *)f;
+
+    if (!budget_spend(cx))
+        return POLL_PENDING;
+    if (!self->waiter.came && async_semaphore_take_only(&self->mutex->semaphore))
+        return POLL_READY;
     return async_semaphore_poll(&self->mutex->semaphore, f, &self->waiter, cx, self->at);
 }
 

@@ -32,7 +32,7 @@
 #include "ids.h"
 #include "trace.h"
 
-enum { WAITERS = 1, PERMIT = 2 };
+enum { WAITERS = SEMAPHORE_WAITERS, PERMIT = SEMAPHORE_PERMIT };
 
 void async_semaphore_init(struct async_semaphore *s, uint32_t permits)
 {
@@ -161,8 +161,6 @@ enum poll async_semaphore_poll(struct async_semaphore *s, struct future *f, stru
 {
     struct waker old = {0};
 
-    if (!budget_spend(cx))
-        return POLL_PENDING;
     if (!w->came && async_semaphore_try_acquire(s, w->wants))
         return POLL_READY;
     mutex_lock_at(&s->lock, at);
@@ -195,6 +193,9 @@ void async_semaphore_give_up(struct async_semaphore *s, struct future *f, struct
 static enum poll async_semaphore_acquire_poll(struct future *f, struct context *cx)
 {
     struct async_semaphore_acquire *self = (struct async_semaphore_acquire *)f;
+
+    if (!budget_spend(cx))
+        return POLL_PENDING;
     return async_semaphore_poll(self->semaphore, f, &self->waiter, cx, self->at);
 }
 

@@ -50,8 +50,30 @@ void async_semaphore_release_at(struct async_semaphore *s, uint32_t count, const
 /* How many are there to be taken at the moment. */
 uint32_t async_semaphore_available(struct async_semaphore *s);
 
-/* --- for futures that contain an acquire: the async mutex --- */
+/* --- for the async mutex, a semaphore with one permit --- */
 
+enum { SEMAPHORE_WAITERS = 1, SEMAPHORE_PERMIT = 2 }; /* the state word, see async_semaphore.c */
+
+/* Takes the only permit, or puts it back, if nobody waits. Without a look at the word first: it is mostly as expected, and
+ * the look costs as much as half of the exchange. */
+static inline bool async_semaphore_take_only(struct async_semaphore *s)
+{
+    unsigned expected = SEMAPHORE_PERMIT;
+
+    /* acquire: what was done before it was put back (partners: semaphore_add, semaphore_put, and the one below) */
+    return atomic_compare_exchange_strong_explicit(&s->state, &expected, 0, memory_order_acquire, memory_order_relaxed);
+}
+
+static inline bool async_semaphore_put_only(struct async_semaphore *s)
+{
+    unsigned expected = 0;
+
+    /* release: what was done with it (partners: the one above, async_semaphore_try_acquire and semaphore_take_or_mark) */
+    return atomic_compare_exchange_strong_explicit(&s->state, &expected, SEMAPHORE_PERMIT, memory_order_release,
+                                                   memory_order_relaxed);
+}
+
+/* The poll and the drop of a future that acquires; the poll has spent its budget. */
 enum poll async_semaphore_poll(struct async_semaphore *s, struct future *f, struct waiter *w, struct context *cx,
                                const struct site *at);
 void async_semaphore_give_up(struct async_semaphore *s, struct future *f, struct waiter *w, const struct site *at);
