@@ -32,10 +32,12 @@ enum { ROUNDS_PER_POLL = 16, PAUSE_MS = 50 };
 
 /* --- the server, in a process of its own --- */
 
+enum { CALLS = 32 };
+
 struct server {
     struct program program;
     struct recording recording;
-    uint64_t asked; /* ticks of the latest event of which server_calls has told */
+    unsigned told[CALLS]; /* by server_calls, of each */
     uint16_t port;
 };
 
@@ -51,7 +53,7 @@ static void server_start(struct server *server, const char *name, rlim_t descrip
     assert_int_equal(sscanf(server->program.text, "Serving on port %d", &port), 1);
     server->port = (uint16_t)port;
     recording_open(&server->recording, trace);
-    server->asked = 0;
+    memset(server->told, 0, sizeof server->told);
 }
 
 /* Ends it as a user would, and expects it to end well. */
@@ -75,24 +77,23 @@ static uint64_t header_field(const struct server *server, size_t at, size_t size
     return field;
 }
 
-/* How many times since it was last asked the server has made this call with that result; INT64_MAX: with any. Each of
- * its threads has chunks of its own, so all of them are looked at. */
+/* How many times since it was last asked for this call the server has made it with that result (always the same one for
+ * a call); INT64_MAX: with any. Each of its threads has chunks of its own, so all of them are looked at. */
 static unsigned server_calls(struct server *server, enum trace_call call, int64_t result)
 {
     uint64_t chunk_size = header_field(server, AT_CHUNK_SIZE, 4), from = header_field(server, AT_CHUNKS_OFFSET, 8);
-    uint64_t end = from + header_field(server, AT_CHUNKS_TAKEN, 8) * chunk_size, latest = server->asked;
-    unsigned count = 0;
+    uint64_t end = from + header_field(server, AT_CHUNKS_TAKEN, 8) * chunk_size;
+    unsigned count = 0, told = server->told[call];
 
-    for (uint64_t at = from; at < end; at += sizeof(struct record)) {
+    for (uint64_t at = from; at < end && at < server->recording.size; at += sizeof(struct record)) {
         const struct record *record = (const struct record *)(server->recording.bytes + at);
         if ((at - from) % chunk_size < CHUNK_HEADER || __atomic_load_n(&record->kind, __ATOMIC_ACQUIRE) == 0)
             continue;
-        latest = record->ticks > latest ? record->ticks : latest;
-        count += record->ticks > server->asked && record->kind == TRACE_SYSCALL_END && record->a == call &&
+        count += record->kind == TRACE_SYSCALL_END && record->a == call &&
                  (result == INT64_MAX || (int64_t)record->b == result);
     }
-    server->asked = latest;
-    return count;
+    server->told[call] = count;
+    return count - told;
 }
 
 /* To be compared only after it has served somebody: before that it opens some of its own. */
@@ -427,7 +428,7 @@ static void assert_served_without_spinning(struct server *server, const int *fds
     unsigned refused = 0;
     double began = milliseconds();
 
-    server_calls(server, TRACE_CALL_ACCEPT, 0); /* forget those so far */
+    server_calls(server, TRACE_CALL_ACCEPT, INT64_MAX); /* forget those so far */
     for (; refused < 3; refused += server_calls(server, TRACE_CALL_ACCEPT, INT64_MAX), at += MESSAGE)
         for (unsigned i = 0; i < served; i++)
             exchange(fds[i], i, at, MESSAGE);
