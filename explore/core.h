@@ -134,6 +134,7 @@ void steps_print(void);
 void place_name(const void *pc, char *text, size_t size); /* "file.c:12" */
 
 /* The same for the recording of the run, if there is one. */
+void note_thread(unsigned number); /* the calling thread begins */
 void note_preemption(unsigned next);
 void note_old_value(uint64_t value);
 void note_failure(const char *reason);

@@ -106,6 +106,13 @@ void steps_print(void)
 
 /* ---- notes in the recording ---- */
 
+/* The first one is the main thread. */
+void note_thread(unsigned number)
+{
+    if (number > 0)
+        trace_thread_name("thread");
+}
+
 void note_preemption(unsigned next)
 {
     trace_note("stopped here by the explorer; the number says which thread goes on", next);

@@ -285,6 +285,7 @@ static void run_coroutine(void)
 {
     struct coroutine *self = &coroutines[current];
 
+    note_thread(self->thread.id);
     self->result = self->start(self->arg);
     end();
 }
