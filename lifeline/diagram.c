@@ -143,6 +143,27 @@ static bool idle_wanted(struct builder *b)
     }
 }
 
+/* The task that an event without one is about all the same: what the future is part of, or whose end is waited for. */
+static uint32_t task_meant(const struct builder *b)
+{
+    const struct event *ev = b->ev;
+    const struct survey_future *f;
+
+    switch (ev->kind) {
+    case TRACE_FUTURE_NEW:
+    case TRACE_FUTURE_POLL_BEGIN:
+    case TRACE_FUTURE_POLL_END:
+    case TRACE_FUTURE_DROP:
+        f = survey_future(&b->survey, ev->b);
+        return f ? f->task : 0;
+    case TRACE_WAIT:
+    case TRACE_WAIT_END:
+        return ev->a == TRACE_SOURCE_JOIN ? (uint32_t)ev->b : 0;
+    default:
+        return 0;
+    }
+}
+
 static bool event_wanted(struct builder *b)
 {
     const struct event *ev = b->ev;
@@ -156,7 +177,8 @@ static bool event_wanted(struct builder *b)
         return task_wanted(b, ev->task);
     if (ev->kind == TRACE_TURN_BEGIN || ev->kind == TRACE_PARK_BEGIN || ev->kind == TRACE_QUEUE_POP)
         return (!top || top->shown) && idle_wanted(b);
-    return !top || top->shown;
+    uint32_t meant = !top || top->kind == FRAME_RUN ? task_meant(b) : 0;
+    return (!top || top->shown) && (!meant || task_wanted(b, meant));
 }
 
 static void build_event(struct builder *b, size_t at)

@@ -57,7 +57,8 @@ struct epoll_watch {  /* while going forwards */
     size_t *unpark;   /* [threads + 1]: its last UNPARK, TURN_BEGIN, SYSCALL_BEGIN, or NO_EVENT */
     size_t *turn;
     size_t *call;
-    uint16_t made; /* sets since the runtime started */
+    struct map eventfds; /* eventfd -> the event that made it */
+    uint16_t made;       /* sets since the runtime started */
 };
 
 static uint16_t *epoll_at(struct epoll_watch *w, int64_t fd)
@@ -94,9 +95,12 @@ static void epoll_is_filled(struct survey *s, struct epoll_watch *w, const struc
 
     if (!newest || call_second(ev) != EPOLL_CTL_ADD || fd < 0 || fd >= SURVEY_MAX_FD)
         return;
-    if (s->is_eventfd[fd])
+    if (s->is_eventfd[fd]) {
+        size_t made = map_get(&w->eventfds, (uint32_t)fd);
         *set = newest;
-    else if (*set && *set != newest)
+        if (made != MAP_NONE)
+            s->epoll_of[made] = s->epoll_of[s->next[made]] = newest;
+    } else if (*set && *set != newest)
         s->epolls[newest - 1].watches = true;
 }
 
@@ -130,6 +134,8 @@ static void epoll_call_ends(struct survey *s, struct epoll_watch *w, const struc
         return;
     if (ev->a == TRACE_CALL_EPOLL_CREATE && (int64_t)ev->b >= 0)
         s->epoll_of[begin] = *epoll_at(w, (int64_t)ev->b) = w->newest[ev->thread] = epoll_new(s, w);
+    if (ev->a == TRACE_CALL_EVENTFD && (int64_t)ev->b >= 0 && ev->b < SURVEY_MAX_FD)
+        map_put(&w->eventfds, ev->b, (uint32_t)begin);
     s->epoll_of[i] = s->epoll_of[begin];
 }
 
@@ -184,6 +190,7 @@ void survey_epolls(struct survey *s, const struct recording *rec)
     for (size_t i = 0; i < rec->count; i++)
         epoll_event(s, &w, &rec->events[i], i);
     epolls_own(s, rec);
+    map_free(&w.eventfds);
     free(w.of_fd);
     free(w.newest);
     free(w.unpark);

@@ -649,7 +649,9 @@ static void a_filter_shows_one_task(void **state)
     (void)state;
     script_start(&script);
     for (uint32_t task = 1; task <= 3; task++) {
+        ADD(FUTURE_NEW, 0, 1, task);
         ADD(TASK_SPAWN, task, 1, task);
+        ADD(WAIT, 0, TRACE_SOURCE_JOIN, task);
         ADD(QUEUE_POP, task, 1, 0);
         ADD(TASK_POLL_BEGIN, task, STATES(Q, R), 1);
         call(TRACE_CALL_RECV, ARGS(task, 1), 1);
@@ -659,6 +661,8 @@ static void a_filter_shows_one_task(void **state)
     diagram_build(&d, &rec, &options);
     assert_int_equal(count_text(&d, "recv(fd 2)", STYLE_CALL), 1);
     assert_int_equal(count_text(&d, "recv(fd 1)", STYLE_CALL), 0);
+    assert_int_equal(count_text(&d, "new parent", STYLE_CALL), 1);
+    assert_int_equal(count_text(&d, "wait(end of task", STYLE_CALL), 1);
     for (size_t i = 0; i < d.actor_count; i++)
         assert_true(d.actors[i].kind != ACTOR_TASK || d.actors[i].number == 2);
     diagram_done(&d, &rec);
