@@ -77,21 +77,33 @@ static uint64_t header_field(const struct server *server, size_t at, size_t size
     return field;
 }
 
-/* How many times since it was last asked for this call the server has made it with that result (always the same one for
- * a call); INT64_MAX: with any. Each of its threads has chunks of its own, so all of them are looked at. */
-static unsigned server_calls(struct server *server, enum trace_call call, int64_t result)
+/* The next event in its recording as it is now; *at: 0 for the first. Each of its threads has chunks of its own, not all of
+ * which are full, so events of one thread are in order, but those of two are not. */
+static const struct record *server_event(const struct server *server, uint64_t *at)
 {
     uint64_t chunk_size = header_field(server, AT_CHUNK_SIZE, 4), from = header_field(server, AT_CHUNKS_OFFSET, 8);
-    uint64_t end = from + header_field(server, AT_CHUNKS_TAKEN, 8) * chunk_size;
-    unsigned count = 0, told = server->told[call];
+    uint64_t size = header_field(server, AT_CHUNKS_TAKEN, 8) * chunk_size;
 
-    for (uint64_t at = from; at < end && at < server->recording.size; at += sizeof(struct record)) {
-        const struct record *record = (const struct record *)(server->recording.bytes + at);
-        if ((at - from) % chunk_size < CHUNK_HEADER || __atomic_load_n(&record->kind, __ATOMIC_ACQUIRE) == 0)
-            continue;
+    while (*at < size && from + *at < server->recording.size) {
+        const struct record *record = (const struct record *)(server->recording.bytes + from + *at);
+        bool is_header = *at % chunk_size < CHUNK_HEADER;
+        *at += sizeof *record;
+        if (!is_header && __atomic_load_n(&record->kind, __ATOMIC_ACQUIRE) != 0)
+            return record;
+    }
+    return NULL;
+}
+
+/* How many times since it was last asked for this call the server has made it with that result (always the same one for
+ * a call); INT64_MAX: with any. */
+static unsigned server_calls(struct server *server, enum trace_call call, int64_t result)
+{
+    unsigned count = 0, told = server->told[call];
+    uint64_t at = 0;
+
+    for (const struct record *record; (record = server_event(server, &at));)
         count += record->kind == TRACE_SYSCALL_END && record->a == call &&
                  (result == INT64_MAX || (int64_t)record->b == result);
-    }
     server->told[call] = count;
     return count - told;
 }
@@ -480,8 +492,9 @@ enum { THREADS = 256 };
 static unsigned most_reads_in_a_poll(struct server *server)
 {
     unsigned most = 0, reads_of[THREADS] = {0};
+    uint64_t at = 0;
 
-    for (const struct record *record; (record = recording_next(&server->recording));) {
+    for (const struct record *record; (record = server_event(server, &at));) {
         unsigned *reads = &reads_of[record->thread % THREADS];
         if (record->kind == TRACE_TASK_POLL_BEGIN)
             *reads = 0;
