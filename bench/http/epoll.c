@@ -36,13 +36,17 @@ static bool connection_write(struct connection *self)
     return true;
 }
 
-/* Reads and answers until nothing is there, or nothing more can be sent. Returns whether the connection is still good. */
+/* Reads and answers until nothing is there, or nothing more can be sent. A read that leaves room has taken all there was:
+ * what comes later is an event of its own. Returns whether the connection is still good. */
 static bool connection_serve(struct connection *self)
 {
     char buffer[REQUEST_ROOM];
+    ssize_t count = REQUEST_ROOM;
 
     while (connection_write(self) && self->due == 0) {
-        ssize_t count = recv(self->fd, buffer, sizeof buffer, 0);
+        if (count < REQUEST_ROOM)
+            return true;
+        count = recv(self->fd, buffer, sizeof buffer, 0);
         if (count <= 0)
             return count < 0 && errno == EAGAIN;
         self->due = requests_in(&self->requests, buffer, (size_t)count);
