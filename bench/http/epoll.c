@@ -36,15 +36,16 @@ static bool connection_write(struct connection *self)
     return true;
 }
 
-/* Reads and answers until nothing is there, or nothing more can be sent. A read that leaves room has taken all there was:
- * what comes later is an event of its own. Returns whether the connection is still good. */
-static bool connection_serve(struct connection *self)
+/* Reads and answers until nothing is there, or nothing more can be sent. A read that leaves room has taken all there was,
+ * and what comes later is an event of its own; only where the peer has closed already, nothing will come, and the end is
+ * still to be read. Returns whether the connection is still good. */
+static bool connection_serve(struct connection *self, bool peer_closed)
 {
     char buffer[REQUEST_ROOM];
     ssize_t count = REQUEST_ROOM;
 
     while (connection_write(self) && self->due == 0) {
-        if (count < REQUEST_ROOM)
+        if (count < REQUEST_ROOM && !peer_closed)
             return true;
         count = recv(self->fd, buffer, sizeof buffer, 0);
         if (count <= 0)
@@ -67,7 +68,7 @@ static void accept_all(int epoll, int listener)
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct connection *connection = subject_alloc(1, sizeof *connection);
         *connection = (struct connection){.fd = fd};
-        watch(epoll, fd, EPOLLIN | EPOLLOUT | EPOLLET, connection);
+        watch(epoll, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection);
     }
     must(errno == EAGAIN ? 0 : -errno, "accept");
 }
@@ -86,7 +87,7 @@ static void serve(void)
             struct connection *connection = events[i].data.ptr;
             if (!connection) {
                 accept_all(epoll, listener);
-            } else if (!connection_serve(connection)) {
+            } else if (!connection_serve(connection, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
                 close(connection->fd);
                 free(connection);
             }
