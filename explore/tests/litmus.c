@@ -121,6 +121,26 @@ void message_passing_plain(void)
     outcome(r[0] * 10 + r[1]);
 }
 
+/* What is done after the flag is not published by it. */
+THREAD(mp_send_too_late)
+{
+    atomic_store_explicit(&y, 1, memory_order_release);
+    atomic_store_explicit(&x, 1, memory_order_relaxed);
+    plain = 1;
+    return NULL;
+}
+
+void message_after(void)
+{
+    RUN(mp_send_too_late, mp_receive);
+    outcome(r[0] * 10 + r[1]);
+}
+
+void broken_message_after(void)
+{
+    RUN(mp_send_too_late, mp_receive_plain);
+}
+
 /* ---- load buffering: each looks at the other's, then writes its own ---- */
 
 THREAD(lb_left)
@@ -302,24 +322,25 @@ void rmw_counts(void)
     outcome(atomic_load_explicit(&x, memory_order_relaxed));
 }
 
-/* A compare-exchange that fails is a load, which may see an old value. */
-THREAD(exchange_fails)
+/* A compare-exchange that fails is a load, and may fail for an old value: even after y was seen, x may seem to be 0. */
+THREAD(write_5_and_y)
 {
-    unsigned expected = 5;
-    r[0] = atomic_compare_exchange_strong_explicit(&x, &expected, 7, memory_order_relaxed, memory_order_relaxed);
-    r[1] = expected;
+    atomic_store_explicit(&x, 5, memory_order_relaxed);
+    STORE(y, 1);
     return NULL;
 }
 
-THREAD(write_5)
+THREAD(exchange_5)
 {
-    STORE(x, 5);
+    unsigned expected = 5;
+    r[0] = LOAD(y);
+    r[1] = atomic_compare_exchange_strong_explicit(&x, &expected, 7, memory_order_relaxed, memory_order_relaxed);
     return NULL;
 }
 
 void failed_exchange(void)
 {
-    RUN(write_5, exchange_fails);
+    RUN(write_5_and_y, exchange_5);
     outcome(r[0] * 10 + r[1]);
 }
 

@@ -105,6 +105,7 @@ static void test_message_passing(void **state)
     expect_outcomes(message_passing, RELEASE, ACQUIRE, "0 1 11");
     expect_outcomes(message_passing, SEQ_CST, SEQ_CST, "0 1 11");
     expect_outcomes(message_passing_plain, RELEASE, ACQUIRE, "0 11");
+    expect_outcomes(message_after, RELEASE, ACQUIRE, "0 1 10 11");
 }
 
 static void test_message_passing_of_plain_data(void **state)
@@ -152,7 +153,8 @@ static void test_read_modify_writes(void **state)
 {
     (void)state;
     expect_outcomes(rmw_counts, RELAXED, RELAXED, "6");
-    expect_outcomes(failed_exchange, RELAXED, RELAXED, "0 15");
+    expect_outcomes(failed_exchange, RELAXED, RELAXED, "0 1 10 11");
+    expect_outcomes(failed_exchange, RELEASE, ACQUIRE, "0 1 11");
 }
 
 static void test_broken_programs(void **state)
@@ -166,6 +168,7 @@ static void test_broken_programs(void **state)
     expect_broken(broken_use_after_free, 0, 0, "use after free: a write");
     expect_broken(broken_use_after_free_atomic, 0, 0, "use after free: an atomic write");
     expect_broken(broken_race, 0, 0, "data race: a write by thread 1");
+    expect_broken(broken_message_after, 0, 0, "data race: a write by thread 1");
     expect_broken(broken_race_on_free, 0, 0, "data race: a read by thread");
     expect_broken(broken_init_race, 0, 0, "data race: a write by thread 1");
     expect_broken(broken_unlock, 0, 0, "misuse: thread 0 unlocks a mutex that it does not hold");
