@@ -532,9 +532,12 @@ static void step_queue(struct model *m, const struct event *ev)
     if (!(model_features(m, ev->thread) & TRACE_HAS_STEALING))
         queue_get(m, ev->a)->length = ev->b;
     if (ev->kind == TRACE_QUEUE_POP) {
+        struct model_queue *queue = queue_get(m, ev->a);
+
         thread->takes = true;
-        queue_get(m, ev->a)->popped_by = ev->thread;
-        queue_get(m, ev->a)->runtime = thread->runtime;
+        queue->shared |= queue->popped_by && queue->popped_by != ev->thread;
+        queue->popped_by = ev->thread;
+        queue->runtime = thread->runtime;
     }
 }
 

@@ -67,6 +67,7 @@ struct model_queue {
     uint32_t runtime; /* that it was last popped in */
     uint64_t length;
     uint16_t popped_by; /* the last thread that took from it, or found it empty; 0: none ever */
+    bool shared;        /* more than one thread did */
 };
 
 struct model_frame { /* something that has begun on a thread and not yet ended */

@@ -98,11 +98,15 @@ static void remark(struct count *c, enum tally_remark_kind kind, const struct ev
         .kind = kind, .event = c->m.at, .task = ev->task, .value = value};
 }
 
+/* In a queue of the thread's own, or in one that it shares with other workers. */
 static bool others_queued(const struct count *c, uint32_t thread)
 {
-    for (uint32_t i = 0; i < c->m.queue_count; i++)
-        if (c->m.queues[i].length > 0 && c->m.queues[i].popped_by == thread)
+    for (uint32_t i = 0; i < c->m.queue_count; i++) {
+        const struct model_queue *queue = &c->m.queues[i];
+
+        if (queue->length > 0 && (queue->popped_by == thread || queue->shared))
             return true;
+    }
     return false;
 }
 

@@ -433,6 +433,33 @@ static void long_poll_keeps_others_waiting(void **state)
     tally_free(&tally);
 }
 
+/* What lies in the queue that all workers take from waits for each of them, whoever looked there last. */
+static void long_poll_keeps_the_global_queue_waiting(void **state)
+{
+    struct tally tally;
+
+    (void)state;
+    script_start(&s);
+    ADD(RUNTIME, 0, 5, TRACE_HAS_WAKES | TRACE_HAS_WORKERS);
+    for (uint32_t task = 1; task <= 3; task++) {
+        ADD(FUTURE_NEW, 0, 1, task);
+        ADD(TASK_SPAWN, task, 1, task);
+        ADD(QUEUE_PUSH, task, 1, task);
+    }
+    for (uint16_t worker = 1; worker <= 2; worker++) {
+        s.thread = worker + 1;
+        s.worker = worker;
+        ADD(QUEUE_POP, worker, 1, 3 - worker);
+        ADD(TASK_POLL_BEGIN, worker, STATES(Q, R), 1);
+    }
+    s.thread = 2;
+    ADD(TASK_POLL_END, 1, STATES(R, D), 1); /* 3 us later than its begin; task 3 still lies there */
+    tally = tally_script(3000);
+    assert_int_equal(tally.remark_count, 1);
+    assert_int_equal(tally.remarks[0].kind, REMARK_LONG_POLL);
+    tally_free(&tally);
+}
+
 /* ---- counts */
 
 /* A park that waits in a system call is one sleep; so is a wait for a futex without a park. */
@@ -509,6 +536,7 @@ int main(void)
         cmocka_unit_test(lock_of_a_suspended_task_blocks_all_workers),
         cmocka_unit_test(guard_is_counted_where_it_was_taken),
         cmocka_unit_test(long_poll_keeps_others_waiting),
+        cmocka_unit_test(long_poll_keeps_the_global_queue_waiting),
         cmocka_unit_test(sleeps_are_counted_once),
         cmocka_unit_test(steals_and_own_wakes_are_counted),
     };
