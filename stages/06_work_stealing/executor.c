@@ -192,8 +192,10 @@ static struct task *executor_take_own(struct executor *ex)
     if (ex->lifo && ex->lifo_streak++ < LIFO_LIMIT)
         return executor_take_lifo(ex);
     ex->lifo_streak = 0;
-    if (ex->lifo)
+    if (ex->lifo) {
         executor_push(ex, executor_take_lifo(ex));
+        ex->has_offer = true;
+    }
     return executor_take_hand(ex);
 }
 
@@ -256,12 +258,13 @@ static void executor_end_search(struct executor *ex)
         executor_call(ex);
 }
 
+/* Unless there is work after all; or the end, if that is news: executor_drain sleeps here, too. */
 static void executor_sleep(struct executor *ex)
 {
     struct runtime *rt = ex->runtime;
 
     idle_sleep(&rt->idle, ex->searching);
-    if (!runtime_has_work(rt)) {
+    if (!runtime_has_work(rt) && injection_is_closed(&rt->injection) == ex->closing) {
         count(&ex->counters.parks, 1);
         watch_wait(&rt->watch, ex);
     }
@@ -370,7 +373,7 @@ static unsigned abort_all(struct runtime *rt)
     return alive;
 }
 
-/* A task that another thread is just about to queue comes a moment later: so wait for it. */
+/* A task that another thread is just about to queue comes a moment later: so sleep until it calls. */
 void executor_drain(struct executor *ex)
 {
     unsigned alive = abort_all(ex->runtime);

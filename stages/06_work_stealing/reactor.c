@@ -63,15 +63,23 @@ static void reactor_take_out_timer(struct reactor *reactor, struct timer *timer,
     wait_cancel(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
 }
 
+/* Its reactor comes to its end, and it may be waited for again in another runtime. */
+static void source_orphan(struct source *source)
+{
+    for (int direction = SOURCE_READ; direction <= SOURCE_WRITE; direction++)
+        wait_cancel(&source->waiting[direction].waker, trace_source_of[direction], (uint64_t)source_fd(source),
+                    SITE(""));
+    source->is_registered = false;
+    source->watched = 0;
+    /* relaxed: nobody else is about any more */
+    atomic_store_explicit(&source->reactor, NULL, memory_order_relaxed);
+}
+
 void reactor_destroy(struct reactor *reactor)
 {
     for (uint32_t i = 0; i < reactor->slot_count; i++)
-        if (reactor->slots[i].source) {
-            reactor->slots[i].source->is_registered = false;
-            reactor->slots[i].source->watched = 0;
-            /* relaxed: nobody else is about any more */
-            atomic_store_explicit(&reactor->slots[i].source->reactor, NULL, memory_order_relaxed);
-        }
+        if (reactor->slots[i].source)
+            source_orphan(reactor->slots[i].source);
     while (reactor->timers.root) {
         reactor->timers.root->is_orphan = true;
         reactor_take_out_timer(reactor, reactor->timers.root, SITE(""));

@@ -72,8 +72,8 @@ void runtime_end_spawn(struct runtime *rt, struct task *task); /* NULL: there is
 /* There is work that any worker may take: if it is necessary, wakes one. */
 void runtime_call(struct runtime *rt);
 
-/* Is there any such work, or the end? acquire, see the functions that it asks: for a worker that has just changed the
- * idle word, everything that was published before an earlier change of it. */
+/* Is there any such work? acquire, see the functions that it asks: for a worker that has just changed the idle word,
+ * everything that was published before an earlier change of it. */
 bool runtime_has_work(const struct runtime *rt);
 
 #endif

@@ -175,7 +175,7 @@ void runtime_call(struct runtime *rt)
 
 bool runtime_has_work(const struct runtime *rt)
 {
-    if (injection_length(&rt->injection) > 0 || injection_is_closed(&rt->injection))
+    if (injection_length(&rt->injection) > 0)
         return true;
     for (unsigned i = 0; i < rt->worker_count; i++)
         if (ring_length(&rt->workers[i].executor.ring) > 0)
