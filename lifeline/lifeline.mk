@@ -63,7 +63,8 @@ $(BUILD)/tests/lifeline/odd_names: $(BUILD)/lifeline/tests/odd_names.o $(BUILD)/
 MERMAID_RUNS := 04_epoll_reactor/read_socket '04_epoll_reactor/read_socket already' \
                 '04_epoll_reactor/read_socket twice' '04_epoll_reactor/read_socket reset' \
                 01_manual_poll/compose 02_queue_executor/wasted_polls 03_waker/three_timers 03_waker/abort \
-                03_waker/coalesce
+                03_waker/coalesce 05_multithread/read_socket 06_work_stealing/read_socket 06_work_stealing/steal \
+                07_futex_sync/lock_across_await_std
 
 ##test-mermaid   have Mermaid draw our diagrams in a browser (npm fetches Mermaid)
 test-mermaid: all $(BUILD)/tests/lifeline/odd_names
