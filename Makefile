@@ -141,7 +141,7 @@ PAGES   = $(shell find . -name '*.md' -not -path './build/*' -not -path '*/node_
 # What the goals of this run need from the system; named, and installed where that is allowed.
 GOALS := $(or $(MAKECMDGOALS),all)
 NEEDS := build $(if $(filter-out check-stages bench%,$(GOALS)),draw) \
-           $(if $(filter test tests asan tsan,$(GOALS)),test) $(if $(filter test-mermaid,$(GOALS)),browser)
+           $(if $(filter test tests asan tsan model models,$(GOALS)),test) $(if $(filter test-mermaid,$(GOALS)),browser)
 packages:
 	@setup/packages $(NEEDS)
 
