@@ -8,7 +8,7 @@
  *
  * Fairness: a task that always wakes the same other one would keep both in `lifo` for ever, so after LIFO_LIMIT of them
  * the ring has its turn. Tasks that always give way would keep the ring full, so every LOOK_EVERY tasks the worker takes
- * one from the injection queue and looks into its reactor. And a task that never gives way has its budget (budget.h).
+ * one from the injection queue and looks into its reactor. And a task that never gives way has its budget (budget_spend).
  *
  * Designs that were rejected:
  *   Wake a worker for each task that is spawned or woken. On its own core that costs more than most polls.

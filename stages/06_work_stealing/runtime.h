@@ -33,7 +33,8 @@ struct runtime {
 int runtime_init(struct runtime *rt, unsigned workers);
 
 /* Ends the workers, each at most 61 polls later, aborts the tasks that are left, and drops them, on this thread.
- * From its first moment on nothing can be spawned any more. Wakers and join handles that are still about stay valid.
+ * From its first moment on nothing can be spawned any more, but for tasks that spawn on a worker which has not heard of
+ * it yet; theirs are dropped, too. Wakers and join handles that are still about stay valid.
  * No thread may use the runtime otherwise meanwhile, but for spawning; aborts with the caller's line inside a task. */
 #define runtime_destroy(rt) runtime_destroy_at(rt, SITE(#rt))
 void runtime_destroy_at(struct runtime *rt, const struct site *at);

@@ -14,8 +14,8 @@ struct task;
  *
  *   bit      set by                              cleared by                          cannot be set together with
  *   QUEUED   a wake or an abort (any thread)     the worker, as it takes the task    -
- *   RUNNING  spawn; the worker, as it takes the  the worker, after a poll that was   DONE
- *            task                                pending
+ *   RUNNING  spawn; the worker, as it takes the  the worker, after the poll, or as   DONE
+ *            task                                it ends an aborted task
  *   DONE     the worker: ready or cancelled      nobody                              RUNNING
  *   ABORTED  an abort                            nobody                              -
  *   WANTED   spawn, if there is a joining side   the joining side, as it gives up    -

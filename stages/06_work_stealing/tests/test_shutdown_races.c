@@ -70,6 +70,37 @@ static void test_the_end_sleeps_while_a_wake_is_in_flight(void **state)
     end_while_a_wake_is_in_flight(2);
 }
 
+/* --- a spawn on a worker that has not heard of the end --- */
+
+static struct tally late;
+
+static void spawn_late(void *error)
+{
+    struct script task = script(&late, ready_step, NULL);
+
+    *(int *)error = task_spawn(&rt, &task, NULL);
+}
+
+/* It is not refused; and the task is dropped like the others. */
+static void test_a_busy_worker_may_still_spawn(void **state)
+{
+    struct strings busy;
+    pthread_t destroyer;
+    int error = -1;
+
+    (void)state;
+    late = (struct tally){0};
+    assert_int_equal(runtime_init(&rt, 2), 0);
+    puppet_spawn(&rt, &busy, NULL);
+    assert_int_equal(pthread_create(&destroyer, NULL, destroy_main, NULL), 0);
+    wait_until(injection_is_closed(&rt.injection));
+    puppet_do(&busy, spawn_late, &error);
+    puppet_end(&busy);
+    pthread_join(destroyer, NULL);
+    assert_int_equal(error, 0);
+    assert_int_equal(late.drops, 1);
+}
+
 /* --- a future that outlives the runtime --- */
 
 static struct socket_read outlives;
@@ -107,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_the_end_sleeps_while_a_wake_is_in_flight),
+        TEST(test_a_busy_worker_may_still_spawn),
         TEST(test_a_read_outlives_the_runtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
