@@ -89,7 +89,7 @@ struct model_thread {
     size_t last_guard; /* where it took the last one */
     uint64_t wanted;   /* the lock that it waits for, or 0; and where it began to */
     size_t wanted_at;
-    struct {           /* the reactor's turn that goes on */
+    struct { /* the reactor's turn that goes on */
         uint32_t ready, fired;
         int64_t kernel_ready; /* what epoll_wait returned; -1: it was not called, or failed */
         uint32_t last_ready;  /* fd of the last READY, and its bits */
