@@ -73,8 +73,8 @@ bench/tests/check_subjects: $(BENCH_PROGRAMS)
 ##bench          run the workloads over our stages and their peers [BENCH="spawn_join yield", QUICK=1, ROUNDS=N]
 bench:
 	@setup/packages bench || echo 'Going on without them: what cannot be built is left out, and named.'
-	@ bench/tests/check_subjects
-	@ --keep-going bench-programs || echo 'Going on without what could not be built; it will be named.'
+	@$(MAKE) bench/tests/check_subjects
+	@$(MAKE) --keep-going bench-programs || echo 'Going on without what could not be built; it will be named.'
 	@mkdir -p out && bench/machine '$(CC)' '$(strip $(CFLAGS))' > out/bench-machine.txt
 	@status=0; bench/run --programs $(BENCH_DIR) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH) || status=$$?; \
 	  [ $$status = 2 ] || bench/report && exit $$status
