@@ -1,4 +1,5 @@
-/* Wakers are taken out of their places under the lock, and used after it was given up: a wake may run anything. */
+/* Wakers are taken out of their places under the lock, and used or dropped after it was given up: either may run
+ * anything. */
 #include "reactor.h"
 
 #include "sys.h"
@@ -36,6 +37,24 @@ static void wakes_do(struct wakes *wakes, const struct site *at)
     wakes->count = 0;
 }
 
+/* The same for a waker that is to be dropped; {0}: there is none. */
+static struct waker waker_take_out(struct waker *place, enum trace_source source, uint64_t number,
+                                   const struct site *at)
+{
+    return wait_is_on(place) ? wait_take(place, source, number, at) : (struct waker){0};
+}
+
+static void waker_let_go(struct waker waker, const struct site *at)
+{
+    if (wait_is_on(&waker))
+        waker_drop_at(waker, at);
+}
+
+static bool waker_is(const struct waker *waker, const struct context *cx)
+{
+    return waker->vtable == cx->waker->vtable && waker->data == cx->waker->data;
+}
+
 /* --- the reactor's life --- */
 
 static void reactor_note_first(struct reactor *reactor)
@@ -55,12 +74,12 @@ int reactor_init(struct reactor *reactor, const struct runtime *rt)
     return reactor->epoll_fd < 0 ? reactor->epoll_fd : 0;
 }
 
-static void reactor_take_out_timer(struct reactor *reactor, struct timer *timer, const struct site *at)
+static struct waker reactor_take_out_timer(struct reactor *reactor, struct timer *timer, const struct site *at)
 {
     TRACE_AT(TIMER_CANCEL, 0, timer->number, 0, at);
     timer_heap_remove(&reactor->timers, timer);
     reactor_note_first(reactor);
-    wait_cancel(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
+    return waker_take_out(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
 }
 
 /* Its reactor comes to its end, and it may be waited for again in another runtime. */
@@ -82,7 +101,7 @@ void reactor_destroy(struct reactor *reactor)
             source_orphan(reactor->slots[i].source);
     while (reactor->timers.root) {
         reactor->timers.root->is_orphan = true;
-        reactor_take_out_timer(reactor, reactor->timers.root, SITE(""));
+        waker_let_go(reactor_take_out_timer(reactor, reactor->timers.root, SITE("")), SITE(""));
     }
     free(reactor->slots);
     sys_close(reactor->epoll_fd, SITE(""));
@@ -267,6 +286,17 @@ static enum poll source_wait(struct source *source, struct reactor *reactor, enu
     return POLL_PENDING;
 }
 
+/* Of this future, if it waits already: the waker of an earlier poll that is not the one of cx. */
+static struct waker source_take_older(struct source *source, enum direction direction, const struct future *owner,
+                                      const struct context *cx, const struct site *at)
+{
+    struct waker *place = &source->waiting[direction].waker;
+
+    if (source->waiting[direction].owner != owner || waker_is(place, cx))
+        return (struct waker){0};
+    return waker_take_out(place, trace_source_of[direction], (uint64_t)source_fd(source), at);
+}
+
 enum poll source_poll_ready(struct source *source, enum direction direction, const struct future *owner,
                             struct context *cx, int *error, const struct site *at)
 {
@@ -275,21 +305,26 @@ enum poll source_poll_ready(struct source *source, enum direction direction, con
         return POLL_READY;
     struct reactor *reactor = source_bind(source, at);
     pthread_mutex_lock(&reactor->lock);
+    struct waker older = source_take_older(source, direction, owner, cx, at);
     enum poll result = source_wait(source, reactor, direction, owner, cx, error, at);
     pthread_mutex_unlock(&reactor->lock);
+    waker_let_go(older, at);
     return result;
 }
 
 void source_forget(struct source *source, enum direction direction, const struct future *owner, const struct site *at)
 {
     struct reactor *reactor = source_reactor(source);
+    struct waker waker = {0};
 
     if (!reactor)
         return;
     pthread_mutex_lock(&reactor->lock);
     if (source->waiting[direction].owner == owner)
-        wait_cancel(&source->waiting[direction].waker, trace_source_of[direction], (uint64_t)source_fd(source), at);
+        waker = waker_take_out(&source->waiting[direction].waker, trace_source_of[direction],
+                               (uint64_t)source_fd(source), at);
     pthread_mutex_unlock(&reactor->lock);
+    waker_let_go(waker, at);
 }
 
 /* The registration ends before the descriptor is closed: were there a duplicate of it, in a child process for instance,
@@ -335,6 +370,8 @@ int source_close(struct source *source, const struct site *at)
 
 enum poll reactor_poll_timer(struct reactor *reactor, struct timer *timer, struct context *cx, const struct site *at)
 {
+    struct waker older = {0};
+
     pthread_mutex_lock(&reactor->lock);
     bool has_fired = timer_has_fired(timer);
     if (!has_fired && !timer->is_queued) {
@@ -342,18 +379,24 @@ enum poll reactor_poll_timer(struct reactor *reactor, struct timer *timer, struc
         timer_heap_add(&reactor->timers, timer);
         reactor_note_first(reactor);
     }
-    if (!has_fired)
+    if (!has_fired && !waker_is(&timer->waiting, cx)) {
+        older = waker_take_out(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
         wait_start(&timer->waiting, cx, TRACE_SOURCE_TIMER, timer->number, at);
+    }
     pthread_mutex_unlock(&reactor->lock);
+    waker_let_go(older, at);
     return has_fired ? POLL_READY : POLL_PENDING;
 }
 
 void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at)
 {
+    struct waker waker = {0};
+
     pthread_mutex_lock(&reactor->lock);
     if (timer->is_queued)
-        reactor_take_out_timer(reactor, timer, at);
+        waker = reactor_take_out_timer(reactor, timer, at);
     pthread_mutex_unlock(&reactor->lock);
+    waker_let_go(waker, at);
 }
 
 static void reactor_fire_some(struct reactor *reactor, uint64_t now, struct wakes *wakes)
