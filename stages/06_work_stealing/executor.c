@@ -187,15 +187,21 @@ static struct task *executor_take_hand(struct executor *ex)
     return task;
 }
 
+/* What is in lifo has had its turns: it goes to where others might take it. Not inlined, as that makes every task dearer
+ * by a nanosecond. */
+static __attribute__((noinline)) void executor_end_streak(struct executor *ex)
+{
+    executor_push(ex, executor_take_lifo(ex));
+    ex->has_offer = true;
+}
+
 static struct task *executor_take_own(struct executor *ex)
 {
     if (ex->lifo && ex->lifo_streak++ < LIFO_LIMIT)
         return executor_take_lifo(ex);
     ex->lifo_streak = 0;
-    if (ex->lifo) {
-        executor_push(ex, executor_take_lifo(ex));
-        ex->has_offer = true;
-    }
+    if (ex->lifo)
+        executor_end_streak(ex);
     return executor_take_hand(ex);
 }
 
