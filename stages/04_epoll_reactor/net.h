@@ -3,8 +3,8 @@
  * Each of them tries the system call first, and only a call that would block makes it wait in the reactor. A socket
  * must stay where it is from its first use until it is closed, and outlive the futures that use it. One future may read
  * from a socket while another writes to it. A future that is dropped half-way simply stops waiting; of a write, what
- * was sent is sent. All outputs are valid once the future is ready; errors are -errno. All of it is for the
- * executor's thread. */
+ * was sent is sent. All outputs are valid once the future is ready; errors are -errno. All of it is for
+ * tasks, on the thread that polls them. */
 #ifndef NET_H
 #define NET_H
 

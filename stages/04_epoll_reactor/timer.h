@@ -1,5 +1,5 @@
-/* Sleeping, the cheap way: a timer in the reactor, which ends its wait at the first deadline. It is all for the
- * executor's thread. */
+/* Sleeping, the cheap way: a timer in the reactor, which ends its wait at the first deadline. It is all for
+ * tasks, on the thread that polls them. */
 #ifndef TIMER_H
 #define TIMER_H
 

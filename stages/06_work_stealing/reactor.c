@@ -516,10 +516,12 @@ bool reactor_turn(struct reactor *reactor, int64_t timeout)
     TRACE(TURN_END, 0, descriptors, fired);
     return more;
 }
+
 void reactor_glance(struct reactor *reactor)
 {
-    if (atomic_load_explicit(&reactor->registered, memory_order_relaxed) > 0) /* see reactor_count_registered */
-        reactor_turn(reactor, 0);
-    else
+    if (atomic_load_explicit(&reactor->registered, memory_order_relaxed) == 0) /* see reactor_count_registered */
         reactor_fire_timers(reactor);
+    else
+        while (reactor_turn(reactor, 0)) /* to the end: of what is left, nobody hears again */
+            ;
 }
