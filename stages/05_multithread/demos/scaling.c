@@ -83,6 +83,8 @@ int main(int argc, char **argv)
                            cores);
     double nothing_1 = 0, computes_1 = 0;
 
+    if (most == 0)
+        most = cores; /* as for runtime_init */
     printf("us for one task, from its spawn by main to its end; this machine has %ld cores\n\n", cores);
     printf("  workers   does nothing   speed-up   computes   speed-up\n");
     for (unsigned workers = 1; workers <= (unsigned)most; workers++) {

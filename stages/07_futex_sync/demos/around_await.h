@@ -102,13 +102,16 @@ static inline bool scene_wait(atomic_uint *counter, unsigned wanted, unsigned pa
     return scene_count(counter) >= wanted;
 }
 
+/* What --help says of the number. */
+#define SCENE_NUMBER "NUMBER is that of the workers, 1 to 8; there is one if none is given."
+
 /* Starts the runtime, the bystander, and the tasks, which spawn_all is to spawn in runtime_current(). */
 static inline void scene_begin(int argc, char **argv, const char *about, void (*spawn_all)(unsigned tasks))
 {
     long workers = demo_begin(argc, argv, about, 1);
 
     if (workers < 1 || workers > WORKERS_MAX) {
-        fprintf(stderr, "%s: 1 to %d workers\n", argv[0], WORKERS_MAX);
+        fprintf(stderr, "%s: takes 1 to %d workers, not %ld; try --help\n", argv[0], WORKERS_MAX, workers);
         exit(2);
     }
     trace_thread_name("main, the watchdog");

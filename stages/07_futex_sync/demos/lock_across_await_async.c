@@ -150,7 +150,8 @@ int main(int argc, char **argv)
 {
     for (int i = 0; i < 2; i++)
         async_mutex_init(&locks[i]);
-    scene_begin(argc, argv, "An async mutex, held across an await: tasks wait, threads do not.", spawn_members);
+    scene_begin(argc, argv, "An async mutex, held across an await: tasks wait, threads do not.\n" SCENE_NUMBER,
+                spawn_members);
 
     bool done = scene_watch();
     printf("They slept one after the other, each with the lock.\n");

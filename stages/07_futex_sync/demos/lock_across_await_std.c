@@ -47,7 +47,7 @@ static void spawn_members(unsigned tasks)
 
 int main(int argc, char **argv)
 {
-    scene_begin(argc, argv, "A mutex that blocks threads, held across an await: nothing moves any more.",
+    scene_begin(argc, argv, "A mutex that blocks threads, held across an await: nothing moves any more.\n" SCENE_NUMBER,
                 spawn_members);
 
     if (scene_watch()) {

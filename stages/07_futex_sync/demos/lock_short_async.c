@@ -63,7 +63,8 @@ static void spawn_members(unsigned tasks)
 int main(int argc, char **argv)
 {
     async_mutex_init(&lock);
-    scene_begin(argc, argv, "An async mutex, held only briefly: nobody waits long, and no thread at all.",
+    scene_begin(argc, argv,
+                "An async mutex, held only briefly: nobody waits long, and no thread at all.\n" SCENE_NUMBER,
                 spawn_members);
 
     bool done = scene_watch();

@@ -53,7 +53,8 @@ static void spawn_members(unsigned tasks)
 
 int main(int argc, char **argv)
 {
-    scene_begin(argc, argv, "A mutex that blocks threads, held only briefly: nobody waits long.", spawn_members);
+    scene_begin(argc, argv, "A mutex that blocks threads, held only briefly: nobody waits long.\n" SCENE_NUMBER,
+                spawn_members);
 
     bool done = scene_watch();
     runtime_destroy(&scene.rt);
