@@ -90,26 +90,38 @@ static int32_t wake_fd(const struct diagram *d, const struct row *wake)
     return -1;
 }
 
-/* Who slept and what happened before this wake: the nearest rows of steps 8 and 9 that can be meant. */
-static void cause_keep(struct diagram *d, size_t wake, size_t pending, bool *keep)
+/* What happened before this wake: the nearest row of step 9 that can be meant. Or NO_EVENT. */
+static size_t cause_event(const struct diagram *d, size_t wake, size_t pending)
 {
     int32_t fd = wake < d->row_count ? wake_fd(d, &d->rows[wake]) : -1;
     size_t event = NO_EVENT;
 
-    for (size_t i = wake; i-- > pending;) {
+    for (size_t i = wake; i-- > pending && wake < d->row_count;) {
         const struct row *row = &d->rows[i];
-        if (row->step == STEP_EVENT && wake < d->row_count && row->thread == d->rows[wake].thread &&
+        if (row->step == STEP_EVENT && row->thread == d->rows[wake].thread &&
             (event == NO_EVENT || (row->fd == fd && d->rows[event].fd != fd)))
             event = i;
+    }
+    return event;
+}
+
+/* And who slept until then. A worker may have woken up for the same event, found nothing, and gone to sleep again before
+ * this wake: so what counts is the last sleep before the event, if it is known. */
+static void cause_keep(struct diagram *d, size_t wake, size_t pending, bool *keep)
+{
+    size_t event = cause_event(d, wake, pending);
+
+    if (event != NO_EVENT)
+        keep[event] = true;
+    for (size_t i = event != NO_EVENT ? event : wake; i-- > pending;) {
+        const struct row *row = &d->rows[i];
         bool here = row->thread == d->rows[pending].thread ||
                     (wake < d->row_count && row->thread == d->rows[wake].thread);
         if (row->step == STEP_SLEEP && here) {
             keep[i] = true;
-            break;
+            return;
         }
     }
-    if (event != NO_EVENT)
-        keep[event] = true;
 }
 
 static void focus_follow(struct diagram *d, bool *keep)
