@@ -628,13 +628,13 @@ static void probe_drop(void *data, const struct site *at)
     struct probe *self = data;
 
     (void)at;
-    atomic_fetch_sub_explicit(&self->held, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&self->held, 1, memory_order_release); /* partner: whoever waits until it is 0 */
 }
 
 static void probe_wake(void *data, const struct site *at)
 {
-    probe_drop(data, at);
     probe_wake_by_ref(data, at);
+    probe_drop(data, at); /* the last: who waits for it may be gone with the probe */
 }
 
 static struct waker probe_clone(void *data, const struct site *at)
