@@ -16,5 +16,5 @@ static const char *future_complaint(enum future_phase phase)
 
 void future_misused(const struct future *f, const char *what, const struct site *at)
 {
-    misuse(at, "future %u (%s) %s %s", f->id, f->type->name, what, future_complaint(f->phase));
+    misuse(at, "future %u (%s) %s %s", f->id, future_type(f)->name, what, future_complaint(f->phase));
 }

@@ -44,27 +44,47 @@ struct context {
 
 struct future;
 
-/* What all futures of one kind share. */
+/* What all futures of one kind share. All types of a program lie side by side in one section of it, as sites do, so a
+ * type has a number: its index there. A future names its type by that number, which takes two bytes where a pointer takes
+ * eight; and a task that waits is little more than a few futures. */
 struct future_type {
     const char *name;
     enum poll (*poll)(struct future *f, struct context *cx);
     void (*drop)(struct future *f); /* NULL: holds nothing that must be given back */
     const struct site *at;          /* where the type is defined */
-};
+} __attribute__((aligned(32)));     /* the size and the alignment agree, so the section is an array without gaps */
 
-/* Defines `NAME_type`, as in: FUTURE_TYPE(countdown, countdown_poll, NULL); */
+/* Defines `NAME_type`, as in: FUTURE_TYPE(countdown, countdown_poll, NULL); There is no other way to make one. */
 #define FUTURE_TYPE(name, poll_function, drop_function)                                                                \
-    static const struct site name##_type_site SITE_SECTION = {__FILE__, #poll_function, #name, __LINE__, 0};           \
-    static const struct future_type name##_type = {#name, poll_function, drop_function, &name##_type_site}
+    FUTURE_TYPE_SITE(name, poll_function);                                                                             \
+    static const struct future_type name##_type FUTURE_TYPE_SECTION = {#name, poll_function, drop_function,            \
+                                                                       &name##_type_site}
+
+/* The same for a type that a header declares, as in: extern const struct future_type yield_type; */
+#define FUTURE_TYPE_SHARED(name, poll_function, drop_function)                                                         \
+    FUTURE_TYPE_SITE(name, poll_function);                                                                             \
+    const struct future_type name##_type FUTURE_TYPE_SECTION = {#name, poll_function, drop_function, &name##_type_site}
+
+#define FUTURE_TYPE_SITE(name, poll_function)                                                                          \
+    static const struct site name##_type_site SITE_SECTION = {__FILE__, #poll_function, #name, __LINE__, 0}
+#define FUTURE_TYPE_SECTION __attribute__((section("future_types"), used))
+
+/* The linker says where the section begins. Hidden: it is that of this program. */
+extern const struct future_type __start_future_types[] __attribute__((visibility("hidden")));
 
 enum future_phase { FUTURE_FRESH, FUTURE_STARTED, FUTURE_FINISHED, FUTURE_MOVED, FUTURE_DROPPED };
 
 /* The first member of every concrete future, by convention named `base`. */
 struct future {
-    const struct future_type *type;
-    uint32_t id; /* its number in recordings and messages, from 1 */
-    enum future_phase phase;
+    uint32_t id;   /* its number in recordings and messages, from 1 */
+    uint16_t type; /* the number of its type: a program has at most 65,536 */
+    uint8_t phase; /* enum future_phase */
 };
+
+static inline const struct future_type *future_type(const struct future *f)
+{
+    return &__start_future_types[f->type];
+}
 
 /* Makes the header of a new future. */
 #define future_init(f, type) future_init_at(f, type, SITE("future_init"))
@@ -73,7 +93,7 @@ static inline void future_init_at(struct future *f, const struct future_type *ty
     uint32_t id = id_new(ID_FUTURE);
 
     TRACE_AT(FUTURE_NEW, 0, trace_site_number(type->at), id, at);
-    f->type = type;
+    f->type = (uint16_t)(type - __start_future_types);
     f->id = id;
     f->phase = FUTURE_FRESH;
 }
@@ -86,7 +106,7 @@ static inline enum poll future_step(struct future *f, struct context *cx, const 
 {
     if (f->phase > FUTURE_STARTED)
         future_misused(f, "is polled", at);
-    enum poll result = f->type->poll(f, cx);
+    enum poll result = future_type(f)->poll(f, cx);
     if (f->phase > FUTURE_STARTED)
         future_misused(f, "comes out of its poll", at);
     f->phase = result == POLL_READY ? FUTURE_FINISHED : FUTURE_STARTED;
@@ -100,7 +120,7 @@ static inline enum poll future_poll_at(struct future *f, struct context *cx, con
 {
     TRACE_AT(FUTURE_POLL_BEGIN, 0, 0, f->id, at);
     enum poll result = future_step(f, cx, at);
-    TRACE_AT(FUTURE_POLL_END, 0, result, f->id, f->type->at);
+    TRACE_AT(FUTURE_POLL_END, 0, result, f->id, future_type(f)->at);
     return result;
 }
 
@@ -111,9 +131,9 @@ static inline void future_drop_at(struct future *f, const struct site *at)
 {
     if (f->phase > FUTURE_FINISHED)
         future_misused(f, "is dropped", at);
-    TRACE_AT(FUTURE_DROP, 0, trace_site_number(f->type->at), f->id, at);
-    if (f->type->drop)
-        f->type->drop(f);
+    TRACE_AT(FUTURE_DROP, 0, trace_site_number(future_type(f)->at), f->id, at);
+    if (future_type(f)->drop)
+        future_type(f)->drop(f);
     f->phase = FUTURE_DROPPED;
 }
 

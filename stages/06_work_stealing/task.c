@@ -15,7 +15,7 @@ static void task_init(struct task *task, struct future *f, size_t size, bool joi
     task->joiner = (struct waker){0};
     memcpy(task->future, f, size);
     f->phase = FUTURE_MOVED;
-    TRACE_AT(TASK_SPAWN, task->id, trace_site_number(f->type->at), f->id, at);
+    TRACE_AT(TASK_SPAWN, task->id, trace_site_number(future_type(f)->at), f->id, at);
     /* relaxed: the queue publishes it */
     atomic_store_explicit(&task->state, TASK_RUNNING | (joined ? TASK_WANTED | 2 * TASK_OWNER : TASK_OWNER),
                           memory_order_relaxed);
@@ -25,9 +25,10 @@ static void check_spawn(const struct runtime *rt, const struct future *f, const 
 {
     if (!rt)
         misuse(at, "future %u (%s) is spawned without a runtime; outside of a task there is no current one", f->id,
-               f->type->name);
+               future_type(f)->name);
     if (f->phase != FUTURE_FRESH)
-        misuse(at, "future %u (%s) is spawned, but it was polled, moved or dropped before", f->id, f->type->name);
+        misuse(at, "future %u (%s) is spawned, but it was polled, moved or dropped before", f->id,
+               future_type(f)->name);
 }
 
 int task_start(struct runtime *rt, struct future *f, size_t size, bool joined, struct task **task,
@@ -83,7 +84,7 @@ static enum task_outcome task_after_ready(struct task *task, const struct site *
 static enum task_outcome task_poll(struct task *task, struct executor *ex)
 {
     struct future *f = task_future(task);
-    const struct site *at = f->type->at;
+    const struct site *at = future_type(f)->at;
     struct waker waker = {&task_waker, task};
     struct context cx = {&waker};
 

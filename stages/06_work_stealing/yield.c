@@ -11,6 +11,4 @@ static enum poll yield_poll(struct future *f, struct context *cx)
     return POLL_PENDING;
 }
 
-static const struct site yield_site SITE_SECTION = {__FILE__, "yield_poll", "yield", __LINE__, 0};
-
-const struct future_type yield_type = {"yield", yield_poll, NULL, &yield_site};
+FUTURE_TYPE_SHARED(yield, yield_poll, NULL);

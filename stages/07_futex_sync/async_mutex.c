@@ -59,8 +59,4 @@ static void async_mutex_lock_drop(struct future *f)
     async_semaphore_give_up(&self->mutex->semaphore, f, &self->waiter, self->at);
 }
 
-static const struct site async_mutex_lock_site SITE_SECTION = {__FILE__, "async_mutex_lock_poll", "async_mutex_lock",
-                                                               __LINE__, 0};
-
-const struct future_type async_mutex_lock_type = {"async_mutex_lock", async_mutex_lock_poll, async_mutex_lock_drop,
-                                                  &async_mutex_lock_site};
+FUTURE_TYPE_SHARED(async_mutex_lock, async_mutex_lock_poll, async_mutex_lock_drop);

@@ -419,9 +419,7 @@ static void mpsc_send_drop(struct future *f)
         mpsc_return_room(ch, self->at);
 }
 
-static const struct site mpsc_send_site SITE_SECTION = {__FILE__, "mpsc_send_poll", "mpsc_send", __LINE__, 0};
-
-const struct future_type mpsc_send_type = {"mpsc_send", mpsc_send_poll, mpsc_send_drop, &mpsc_send_site};
+FUTURE_TYPE_SHARED(mpsc_send, mpsc_send_poll, mpsc_send_drop);
 
 /* --- senders come and go --- */
 
@@ -586,9 +584,7 @@ static void mpsc_recv_drop(struct future *f)
     mpsc_recv_ends(self, -ECANCELED);
 }
 
-static const struct site mpsc_recv_site SITE_SECTION = {__FILE__, "mpsc_recv_poll", "mpsc_recv", __LINE__, 0};
-
-const struct future_type mpsc_recv_type = {"mpsc_recv", mpsc_recv_poll, mpsc_recv_drop, &mpsc_recv_site};
+FUTURE_TYPE_SHARED(mpsc_recv, mpsc_recv_poll, mpsc_recv_drop);
 
 void mpsc_close_at(struct mpsc *ch, const struct site *at)
 {

@@ -171,9 +171,7 @@ static void oneshot_recv_drop(struct future *f)
         wait_cancel(&channel->receiver, TRACE_SOURCE_SYNC, channel->number, self->at);
 }
 
-static const struct site oneshot_recv_site SITE_SECTION = {__FILE__, "oneshot_recv_poll", "oneshot_recv", __LINE__, 0};
-
-const struct future_type oneshot_recv_type = {"oneshot_recv", oneshot_recv_poll, oneshot_recv_drop, &oneshot_recv_site};
+FUTURE_TYPE_SHARED(oneshot_recv, oneshot_recv_poll, oneshot_recv_drop);
 void oneshot_second_receiver(const struct oneshot *channel, const struct site *at)
 {
     misuse(at, "oneshot channel %u has a receiver already", channel->number);

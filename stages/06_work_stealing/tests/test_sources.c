@@ -29,6 +29,7 @@ struct reader {
     struct socket *socket;
     struct notes *notes;
     char byte;
+    bool reading;
     struct socket_read read;
 };
 
@@ -39,13 +40,14 @@ static enum poll reader_poll(struct future *f, struct context *cx)
     atomic_store(&self->notes->worker, runtime_worker());
     atomic_fetch_add(&self->notes->polls, 1);
     for (;;) {
-        if (!self->read.base.type)
+        if (!self->reading)
             self->read = socket_read(self->socket, &self->byte, 1);
+        self->reading = true;
         if (future_poll(&self->read.base, cx) == POLL_PENDING)
             return POLL_PENDING;
         ssize_t got = self->read.output;
         future_drop(&self->read.base);
-        self->read.base.type = NULL;
+        self->reading = false;
         if (got <= 0)
             atomic_store(&self->notes->result, (int)got);
         if (got <= 0 || atomic_fetch_add(&self->notes->came, 1) + 1 == self->notes->count)
@@ -57,7 +59,7 @@ static void reader_drop(struct future *f)
 {
     struct reader *self = (struct reader *)f;
 
-    if (self->read.base.type)
+    if (self->reading)
         future_drop(&self->read.base);
     atomic_fetch_add(&self->notes->drops, 1);
 }
