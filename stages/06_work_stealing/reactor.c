@@ -59,9 +59,9 @@ static bool waker_is(const struct waker *waker, const struct context *cx)
 
 static void reactor_note_first(struct reactor *reactor)
 {
-    const struct timer *first = reactor->timers.root;
+    uint64_t first = reactor->timers.length > 0 ? reactor->timers.entries[0].deadline : UINT64_MAX;
     /* relaxed: the time of a timer is all there is to read; no partner */
-    atomic_store_explicit(&reactor->first_deadline, first ? first->deadline : UINT64_MAX, memory_order_relaxed);
+    atomic_store_explicit(&reactor->first_deadline, first, memory_order_relaxed);
 }
 
 int reactor_init(struct reactor *reactor, const struct runtime *rt)
@@ -74,12 +74,26 @@ int reactor_init(struct reactor *reactor, const struct runtime *rt)
     return reactor->epoll_fd < 0 ? reactor->epoll_fd : 0;
 }
 
+/* Takes a timer that is queued out, and returns its waker. */
 static struct waker reactor_take_out_timer(struct reactor *reactor, struct timer *timer, const struct site *at)
 {
-    TRACE_AT(TIMER_CANCEL, 0, timer->number, 0, at);
+    TRACE_AT(TIMER_CANCEL, 0, timer->base.id, 0, at);
     timer_heap_remove(&reactor->timers, timer);
     reactor_note_first(reactor);
-    return waker_take_out(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
+    TRACE_AT(WAIT_END, 0, TRACE_SOURCE_TIMER, timer->base.id, at);
+    return waker_word_take(timer->waiting);
+}
+
+/* The last of its timers: its reactor comes to its end, and it may go on in another runtime, until the same deadline. */
+static void reactor_orphan_timer(struct reactor *reactor)
+{
+    struct timer_entry entry = reactor->timers.entries[reactor->timers.length - 1];
+    struct waker waker = reactor_take_out_timer(reactor, entry.timer, SITE(""));
+
+    entry.timer->time = entry.deadline;
+    /* relaxed: nobody else is about any more */
+    atomic_store_explicit(&entry.timer->place, TIMER_UNTIL, memory_order_relaxed);
+    waker_drop_at(waker, SITE(""));
 }
 
 /* Its reactor comes to its end, and it may be waited for again in another runtime. */
@@ -99,10 +113,9 @@ void reactor_destroy(struct reactor *reactor)
     for (uint32_t i = 0; i < reactor->slot_count; i++)
         if (reactor->slots[i].source)
             source_orphan(reactor->slots[i].source);
-    while (reactor->timers.root) {
-        reactor->timers.root->is_orphan = true;
-        waker_let_go(reactor_take_out_timer(reactor, reactor->timers.root, SITE("")), SITE(""));
-    }
+    while (reactor->timers.length > 0)
+        reactor_orphan_timer(reactor);
+    timer_heap_destroy(&reactor->timers);
     free(reactor->slots);
     sys_close(reactor->epoll_fd, SITE(""));
     pthread_mutex_destroy(&reactor->lock);
@@ -368,24 +381,69 @@ int source_close(struct source *source, const struct site *at)
 
 /* --- timers --- */
 
-enum poll reactor_poll_timer(struct reactor *reactor, struct timer *timer, struct context *cx, const struct site *at)
+/* One more waker, in a word. 0 or -ENOMEM. */
+static int waker_word_clone(waker_word *word, const struct context *cx, const struct site *at)
 {
-    struct waker older = {0};
+    struct waker waker = waker_clone_at(cx->waker, at);
+    int error = waker_word_put(word, waker);
 
+    if (error)
+        waker_drop_at(waker, at);
+    return error;
+}
+
+int reactor_add_timer(struct reactor *reactor, struct timer *timer, uint64_t deadline, const struct context *cx,
+                      const struct site *at)
+{
+    waker_word word;
+    int error = waker_word_clone(&word, cx, at);
+
+    if (error)
+        return error;
     pthread_mutex_lock(&reactor->lock);
-    bool has_fired = timer_has_fired(timer);
-    if (!has_fired && !timer->is_queued) {
-        TRACE_AT(TIMER_ADD, 0, timer->number, timer->deadline, at);
-        timer_heap_add(&reactor->timers, timer);
+    error = timer_heap_add(&reactor->timers, timer, deadline);
+    if (!error) {
+        TRACE_AT(TIMER_ADD, 0, timer->base.id, deadline, at);
+        TRACE_AT(WAIT, 0, TRACE_SOURCE_TIMER, timer->base.id, at);
+        timer->waiting = word;
         reactor_note_first(reactor);
     }
-    if (!has_fired && !waker_is(&timer->waiting, cx)) {
-        older = waker_take_out(&timer->waiting, TRACE_SOURCE_TIMER, timer->number, at);
-        wait_start(&timer->waiting, cx, TRACE_SOURCE_TIMER, timer->number, at);
+    pthread_mutex_unlock(&reactor->lock);
+    if (error)
+        waker_drop_at(waker_word_take(word), at);
+    return error;
+}
+
+/* In place of the one that is there, which is taken out. False: it has fired, and there is none any more. */
+static bool timer_replace_waker(struct reactor *reactor, struct timer *timer, waker_word word, struct waker *older,
+                                const struct site *at)
+{
+    pthread_mutex_lock(&reactor->lock);
+    bool waits = !timer_has_fired(timer);
+    if (waits) {
+        TRACE_AT(WAIT_END, 0, TRACE_SOURCE_TIMER, timer->base.id, at);
+        *older = waker_word_take(timer->waiting);
+        TRACE_AT(WAIT, 0, TRACE_SOURCE_TIMER, timer->base.id, at);
+        timer->waiting = word;
     }
     pthread_mutex_unlock(&reactor->lock);
-    waker_let_go(older, at);
-    return has_fired ? POLL_READY : POLL_PENDING;
+    return waits;
+}
+
+int reactor_renew_timer(struct reactor *reactor, struct timer *timer, const struct context *cx, const struct site *at)
+{
+    struct waker older;
+    waker_word word;
+
+    /* without the lock, as nobody else writes it: if the timer fires just now, that is the waker which is woken */
+    if (waker_word_is(timer->waiting, cx->waker))
+        return -EAGAIN;
+    int error = waker_word_clone(&word, cx, at);
+    if (error)
+        return error;
+    bool waits = timer_replace_waker(reactor, timer, word, &older, at);
+    waker_drop_at(waits ? older : waker_word_take(word), at);
+    return waits ? -EAGAIN : 0;
 }
 
 void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at)
@@ -393,25 +451,30 @@ void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const st
     struct waker waker = {0};
 
     pthread_mutex_lock(&reactor->lock);
-    if (timer->is_queued)
+    if (!timer_has_fired(timer))
         waker = reactor_take_out_timer(reactor, timer, at);
     pthread_mutex_unlock(&reactor->lock);
     waker_let_go(waker, at);
 }
 
+/* The first of all, whose time has come. */
+static void reactor_fire(struct reactor *reactor, struct timer_entry first, struct wakes *wakes)
+{
+    timer_heap_remove(&reactor->timers, first.timer);
+    TRACE(TIMER_FIRE, 0, first.timer->base.id, first.deadline);
+    TRACE(WAIT_END, 0, TRACE_SOURCE_TIMER, first.timer->base.id);
+    wakes->list[wakes->count++] = waker_word_take(first.timer->waiting);
+    /* The last that is done with it: whoever sees it may be gone at once. release: partner timer_has_fired */
+    atomic_store_explicit(&first.timer->place, TIMER_FIRED, memory_order_release);
+}
+
 static void reactor_fire_some(struct reactor *reactor, uint64_t now, struct wakes *wakes)
 {
+    const struct timer_heap *timers = &reactor->timers;
+
     pthread_mutex_lock(&reactor->lock);
-    for (struct timer *first; wakes->count < WAKES_PER_LOCK;) {
-        first = reactor->timers.root;
-        if (!first || first->deadline > now)
-            break;
-        timer_heap_remove(&reactor->timers, first);
-        TRACE(TIMER_FIRE, 0, first->number, first->deadline);
-        wakes_add(wakes, &first->waiting, TRACE_SOURCE_TIMER, first->number, SITE(""));
-        /* The last that is done with it: whoever sees it may be gone at once. release: partner timer_has_fired */
-        atomic_store_explicit(&first->has_fired, true, memory_order_release);
-    }
+    while (wakes->count < WAKES_PER_LOCK && timers->length > 0 && timers->entries[0].deadline <= now)
+        reactor_fire(reactor, timers->entries[0], wakes);
     reactor_note_first(reactor);
     pthread_mutex_unlock(&reactor->lock);
 }

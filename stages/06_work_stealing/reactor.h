@@ -118,17 +118,28 @@ void source_forget(struct source *source, enum direction direction, const struct
 /* Takes the descriptor out of the reactor and closes it. Whoever waits is woken and finds -EBADF. 0 or -errno. */
 int source_close(struct source *source, const struct site *at);
 
-/* Ready: the timer, whose deadline is set, has fired. Pending: it is queued, with the waker of cx in it, and must stay
- * where it is until it has fired or is taken out. */
-enum poll reactor_poll_timer(struct reactor *reactor, struct timer *timer, struct context *cx, const struct site *at);
+/* Queues a timer that is not queued, with the waker of cx in it. It must stay where it is until it has fired or is taken
+ * out. 0 or -ENOMEM. */
+int reactor_add_timer(struct reactor *reactor, struct timer *timer, uint64_t deadline, const struct context *cx,
+                      const struct site *at);
 
-/* acquire: what the thread that fired it did before (partner: the release in reactor_fire_some). */
-static inline bool timer_has_fired(const struct timer *timer)
+/* Leaves the waker of cx in a timer that was queued. -EAGAIN: it waits; 0: it has fired; -ENOMEM: it waits, and the waker
+ * in it is the older one. */
+int reactor_renew_timer(struct reactor *reactor, struct timer *timer, const struct context *cx, const struct site *at);
+
+/* Takes out a timer that was queued, unless it has fired, and drops its waker. */
+void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at);
+
+/* For whoever sleeps. acquire: if it has fired, what the thread that fired it did before (partner: the release in
+ * reactor_fire). */
+static inline uint32_t timer_place(const struct timer *timer)
 {
-    return atomic_load_explicit(&timer->has_fired, memory_order_acquire);
+    return atomic_load_explicit(&timer->place, memory_order_acquire);
 }
 
-/* Takes it out, if it is queued, and drops its waker. */
-void reactor_remove_timer(struct reactor *reactor, struct timer *timer, const struct site *at);
+static inline bool timer_has_fired(const struct timer *timer)
+{
+    return timer_place(timer) == TIMER_FIRED;
+}
 
 #endif

@@ -14,47 +14,69 @@ static uint64_t deadline_after(uint64_t ns)
     return ns < INT64_MAX - now ? now + ns : INT64_MAX;
 }
 
+static enum poll sleep_ends(struct sleep *self, int output)
+{
+    self->timer.output = output;
+    return POLL_READY;
+}
+
+/* Its first poll; or the first after its runtime has ended. */
+static enum poll sleep_begin(struct sleep *self, uint64_t deadline, struct context *cx)
+{
+    struct reactor *here = reactor_current(sleep_site(self));
+    int error = reactor_add_timer(here, &self->timer, deadline < INT64_MAX ? deadline : INT64_MAX, cx,
+                                  sleep_site(self));
+
+    if (error)
+        return sleep_ends(self, error);
+    self->timer.reactor = here;
+    return POLL_PENDING;
+}
+
+static enum poll sleep_go_on(struct sleep *self, struct context *cx)
+{
+    struct reactor *reactor = self->timer.reactor;
+
+    if (reactor->runtime != reactor_current(sleep_site(self))->runtime)
+        misuse(sleep_site(self), "a sleep that began in one runtime is polled in another");
+    int error = reactor_renew_timer(reactor, &self->timer, cx, sleep_site(self));
+    if (error == -EAGAIN)
+        return POLL_PENDING;
+    if (error)
+        reactor_remove_timer(reactor, &self->timer, sleep_site(self));
+    return sleep_ends(self, error);
+}
+
 static enum poll sleep_poll(struct future *f, struct context *cx)
 {
     struct sleep *self = (struct sleep *)f;
 
-    if (timer_has_fired(&self->timer))
-        return POLL_READY;
-    struct reactor *here = reactor_current(self->at);
-    if (!self->reactor || self->timer.is_orphan)
-        self->reactor = here;
-    self->timer.is_orphan = false;
-    if (self->reactor->runtime != here->runtime)
-        misuse(self->at, "a sleep that began in one runtime is polled in another");
-    if (self->timer.deadline == 0)
-        self->timer.deadline = deadline_after(self->duration);
-    return reactor_poll_timer(self->reactor, &self->timer, cx, self->at);
+    switch (timer_place(&self->timer)) {
+    case TIMER_FOR:
+        return sleep_begin(self, deadline_after(self->timer.time), cx);
+    case TIMER_UNTIL:
+        return sleep_begin(self, self->timer.time, cx);
+    case TIMER_FIRED:
+        return sleep_ends(self, 0);
+    default:
+        return sleep_go_on(self, cx);
+    }
+}
+
+static bool sleep_is_queued(const struct sleep *self)
+{
+    uint32_t place = timer_place(&self->timer);
+    return place != TIMER_FOR && place != TIMER_UNTIL && place != TIMER_FIRED;
 }
 
 static void sleep_drop(struct future *f)
 {
     struct sleep *self = (struct sleep *)f;
-    if (f->phase == FUTURE_STARTED && !self->timer.is_orphan && !timer_has_fired(&self->timer))
-        reactor_remove_timer(self->reactor, &self->timer, self->at);
+    if (f->phase == FUTURE_STARTED && sleep_is_queued(self))
+        reactor_remove_timer(self->timer.reactor, &self->timer, sleep_site(self));
 }
 
-FUTURE_TYPE(sleep, sleep_poll, sleep_drop);
-
-struct sleep sleep_for_at(uint64_t ns, const struct site *at)
-{
-    struct sleep self = {.duration = ns, .at = at};
-    future_init_at(&self.base, &sleep_type, at);
-    self.timer.number = self.base.id;
-    return self;
-}
-
-struct sleep sleep_until_at(uint64_t ns, const struct site *at)
-{
-    struct sleep self = sleep_for_at(0, at);
-    uint64_t deadline = ns < INT64_MAX ? ns : INT64_MAX;
-    self.timer.deadline = deadline ? deadline : 1; /* 0 would mean: not yet known */
-    return self;
-}
+FUTURE_TYPE_SHARED(sleep, sleep_poll, sleep_drop);
 
 /* --- timeout --- */
 

@@ -1,1 +1,1 @@
-../04_epoll_reactor/timer.h
+../06_work_stealing/timer.h

@@ -1,1 +1,1 @@
-../04_epoll_reactor/timer_heap.c
+../06_work_stealing/timer_heap.c

@@ -173,13 +173,52 @@ static void test_an_interrupted_wait(void **state)
     runtime_destroy(&rt);
 }
 
+/* --- no memory for a sleep --- */
+
+/* What fails: the block of a waker that is no task's (1), or the heap (2). */
+static void begin_sleep_without_memory(void *which)
+{
+    struct sleep sleep = sleep_for(MILLISECONDS(3600000));
+    struct probe probe = {0};
+
+    nth_call_fails(*(unsigned *)which);
+    sure(poll_with(&sleep, &probe) == POLL_READY);
+    sure(call_failed() != CALLS);
+    sure(sleep.timer.output == -ENOMEM);
+    sure(probe.held == 0);
+    future_drop(&sleep.base);
+}
+
+static void go_on_sleeping_without_memory(void *unused)
+{
+    struct sleep sleep = sleep_for(MILLISECONDS(3600000));
+    struct probe probes[2] = {0};
+
+    (void)unused;
+    sure(poll_with(&sleep, &probes[0]) == POLL_PENDING);
+    nth_call_fails(1);
+    sure(poll_with(&sleep, &probes[1]) == POLL_READY);
+    sure(sleep.timer.output == -ENOMEM);
+    sure(probes[0].held == 0 && probes[1].held == 0);
+    sure(reactor_current(SITE(""))->timers.length == 0);
+    future_drop(&sleep.base);
+}
+
+static void test_no_memory_for_a_sleep(void **state)
+{
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    for (unsigned which = 1; which <= 2; which++)
+        inside(&rt, begin_sleep_without_memory, &which);
+    inside(&rt, go_on_sleeping_without_memory, NULL);
+    runtime_destroy(&rt);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_start_and_end),
-        TEST(test_no_memory_for_a_task),
-        TEST(test_no_registration),
-        TEST(test_an_interrupted_wait),
+        TEST(test_start_and_end),       TEST(test_no_memory_for_a_task),  TEST(test_no_registration),
+        TEST(test_an_interrupted_wait), TEST(test_no_memory_for_a_sleep),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }

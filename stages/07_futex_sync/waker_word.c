@@ -1,0 +1,1 @@
+../06_work_stealing/waker_word.c
