@@ -134,7 +134,8 @@ static _Thread_local struct {
     const struct site *name;
 } me;
 
-bool trace_on;
+/* In .data, where the loader has to write anyway: a program that does not record then has no page for the recorder. */
+bool trace_on __attribute__((section(".data")));
 
 /* Sections named like a C identifier get these two from the linker; weak, for a program without a single site. */
 extern const struct site __start_trace_sites[] __attribute__((weak));

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum id_kind { ID_FUTURE, ID_TASK, ID_KINDS };
+enum id_kind { ID_FUTURE, ID_TASK, ID_QUEUE, ID_KINDS };
 
 /* What a thread has in stock. */
 struct id_block {

@@ -1,17 +1,14 @@
 #include "queue.h"
 
+#include "ids.h"
 #include "task.h"
 #include "trace.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 
 uint32_t queue_new_id(void)
 {
-    static atomic_uint last_id;
-
-    /* relaxed, no partner: the numbers need only differ */
-    return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    return id_new(ID_QUEUE);
 }
 
 void queue_init(struct queue *q)
