@@ -64,20 +64,6 @@ static void count(_Atomic uint64_t *counter, uint64_t more)
     atomic_store_explicit(counter, now + more, memory_order_relaxed);
 }
 
-bool budget_spend(struct context *cx)
-{
-    struct executor *ex = executor_here;
-
-    if (!ex || !ex->polling)
-        return true;
-    if (ex->budget > 0) {
-        ex->budget--;
-        return true;
-    }
-    waker_wake_by_ref(cx->waker);
-    return false;
-}
-
 /* --- into the queues --- */
 
 static void executor_call(struct executor *ex)

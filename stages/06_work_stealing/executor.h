@@ -42,6 +42,7 @@ struct executor {
     struct task *hand[HAND_SIZE];
     unsigned hand_next, hand_count;
     struct task *polling; /* the task in whose poll we are */
+    unsigned clones;      /* wakers of it that it has made in this poll, and that its word does not count yet */
     unsigned budget;      /* what it may still do in this poll, see budget_spend */
     bool gave_way;        /* it has woken itself in this poll */
     bool has_offer;       /* something was put into the ring that others might want, and nobody was asked */
@@ -89,6 +90,7 @@ void executor_queue(struct task *task);
 static inline void executor_begin_poll(struct executor *ex, struct task *task)
 {
     ex->polling = task;
+    ex->clones = 0;
     ex->gave_way = false;
     ex->budget = BUDGET_PER_POLL;
 }
@@ -110,10 +112,34 @@ static inline bool executor_note_own_wake(const struct task *task)
     return true;
 }
 
+/* For a clone of a waker: is it made by the task itself, in its own poll? Then the end of the poll will count it; so for
+ * most wakers there are, to be counted costs no step of its own. False: it must be counted now. */
+static inline bool executor_note_own_clone(const struct task *task)
+{
+    struct executor *ex = executor_current();
+
+    if (!ex || ex->polling != task || ex->clones == TASK_CLONES_MAX)
+        return false;
+    ex->clones++;
+    return true;
+}
+
 /* How much a task may do in one poll. One that always finds something to read would never say Pending, and its worker
  * would run nothing else. So every leaf future that could go on at once spends one unit first. False: there is none left;
  * the task of cx was woken, and the future says Pending. On a thread that is no worker there is no end to it.
  * Source: Tokio's cooperative scheduling (task::coop). */
-bool budget_spend(struct context *cx);
+static inline bool budget_spend(struct context *cx)
+{
+    struct executor *ex = executor_current();
+
+    if (!ex || !ex->polling)
+        return true;
+    if (ex->budget == 0) {
+        waker_wake_by_ref(cx->waker);
+        return false;
+    }
+    ex->budget--;
+    return true;
+}
 
 #endif

@@ -18,7 +18,7 @@ void join_finish(struct task *task, unsigned word)
         wait_wake(&task->joiner, TRACE_SOURCE_JOIN, task->id, SITE(""));
     if (!(word & TASK_WANTED))
         task_drop_output(task);
-    task_unref(task);
+    task_unref_runtime(task);
 }
 
 /* acq_rel: as in task_end_ready. */

@@ -17,7 +17,7 @@ static void task_init(struct task *task, struct future *f, size_t size, bool joi
     f->phase = FUTURE_MOVED;
     TRACE_AT(TASK_SPAWN, task->id, trace_site_number(future_type(f)->at), f->id, at);
     /* relaxed: the queue publishes it */
-    atomic_store_explicit(&task->state, TASK_RUNNING | (joined ? TASK_WANTED | 2 * TASK_OWNER : TASK_OWNER),
+    atomic_store_explicit(&task->state, TASK_RUNNING | TASK_RUNTIME | (joined ? TASK_WANTED | TASK_OWNER : 0),
                           memory_order_relaxed);
 }
 
@@ -57,23 +57,31 @@ int task_spawn_at(struct runtime *rt, struct future *f, size_t size, struct join
     return error;
 }
 
-/* The task is not touched once the state word says that it may be somebody else's. */
-static enum task_outcome task_after_pending(struct task *task, bool gave_way, const struct site *at)
+/* It is the worker's still. */
+static enum task_outcome task_after_yield(struct task *task, unsigned clones, const struct site *at)
 {
-    uint32_t id = task->id;
-    unsigned before = TASK_RUNNING;
-    unsigned after = gave_way ? TASK_RUNNING : task_end_pending(task, &before);
-
-    TRACE_AT(TASK_POLL_END, id, TASK_STATES(before, after), POLL_PENDING, at);
-    return gave_way || after & TASK_QUEUED ? TASK_IS_WOKEN : TASK_IS_IDLE;
+    task_count_clones(task, clones);
+    TRACE_AT(TASK_POLL_END, task->id, TASK_STATES(TASK_RUNNING, TASK_RUNNING), POLL_PENDING, at);
+    return TASK_IS_WOKEN;
 }
 
-static enum task_outcome task_after_ready(struct task *task, const struct site *at)
+/* The task is not touched once the state word says that it may be somebody else's. */
+static enum task_outcome task_after_pending(struct task *task, unsigned clones, const struct site *at)
+{
+    uint32_t id = task->id;
+    unsigned before;
+    unsigned after = task_end_pending(task, clones, &before);
+
+    TRACE_AT(TASK_POLL_END, id, TASK_STATES(before, after), POLL_PENDING, at);
+    return after & TASK_QUEUED ? TASK_IS_WOKEN : TASK_IS_IDLE;
+}
+
+static enum task_outcome task_after_ready(struct task *task, unsigned clones, const struct site *at)
 {
     uint32_t id = task->id;
     unsigned before;
     bool gone;
-    unsigned after = task_end_ready(task, &before, &gone);
+    unsigned after = task_end_ready(task, clones, &before, &gone);
 
     TRACE_AT(TASK_POLL_END, id, TASK_STATES(before, after), POLL_READY, at);
     if (!gone)
@@ -91,7 +99,9 @@ static enum task_outcome task_poll(struct task *task, struct executor *ex)
     executor_begin_poll(ex, task);
     enum poll result = future_step(f, &cx, at);
     bool gave_way = executor_end_poll(ex);
-    return result == POLL_READY ? task_after_ready(task, at) : task_after_pending(task, gave_way, at);
+    if (result == POLL_READY)
+        return task_after_ready(task, ex->clones, at);
+    return gave_way ? task_after_yield(task, ex->clones, at) : task_after_pending(task, ex->clones, at);
 }
 
 /* The mark of a wake is only seen if it is there already; one that comes later stays for the end of the poll. */

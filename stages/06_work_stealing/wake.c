@@ -58,25 +58,34 @@ unsigned task_take_marked(struct task *task, unsigned *before)
 }
 
 /* release: whoever queues the task next sees what the worker and the poll wrote (partner: task_mark). */
-unsigned task_end_pending(struct task *task, unsigned *before)
+unsigned task_end_pending(struct task *task, unsigned clones, unsigned *before)
 {
-    *before = atomic_fetch_and_explicit(&task->state, ~(unsigned)TASK_RUNNING, memory_order_release);
-    return *before & ~(unsigned)TASK_RUNNING;
+    unsigned change = clones * TASK_OWNER - TASK_RUNNING;
+
+    *before = atomic_fetch_add_explicit(&task->state, change, memory_order_release);
+    return *before + change;
+}
+
+void task_count_clones(struct task *task, unsigned clones)
+{
+    /* relaxed: as in task_ref */
+    if (clones > 0)
+        atomic_fetch_add_explicit(&task->state, clones * TASK_OWNER, memory_order_relaxed);
 }
 
 /* release: the finished future comes before it (partners: join_poll, join_give_up, and the acquire of the last owner in
  * task_unref). acquire: the waker that was left in the task (partner: join_announce), and all that a taker did before it
  * gave up (partner: join_give_up). */
-unsigned task_end_ready(struct task *task, unsigned *before, bool *gone)
+unsigned task_end_ready(struct task *task, unsigned clones, unsigned *before, bool *gone)
 {
     unsigned after;
 
     *before = atomic_load_explicit(&task->state, memory_order_relaxed); /* a guess, the exchange checks it */
     do {
-        after = (*before & ~(unsigned)TASK_RUNNING) | TASK_DONE | TASK_OVER;
+        after = ((*before & ~(unsigned)TASK_RUNNING) | TASK_DONE | TASK_OVER) + clones * TASK_OWNER;
         *gone = (*before & (TASK_WANTED | TASK_WAITED)) == TASK_WANTED;
         if (*gone)
-            after -= TASK_OWNER;
+            after -= TASK_RUNTIME;
     } while (!atomic_compare_exchange_weak_explicit(&task->state, before, after, memory_order_acq_rel,
                                                     memory_order_relaxed));
     return after;
@@ -90,18 +99,28 @@ static void task_ref(struct task *task)
     atomic_fetch_add_explicit(&task->state, TASK_OWNER, memory_order_relaxed);
 }
 
-void task_unref(struct task *task)
+static void task_give_up(struct task *task, unsigned share)
 {
     /* acquire: who finds itself the only owner has no one to race with; all that the others did came before (partner:
      * the release below, and every other step that gives up a share) */
-    unsigned word = atomic_load_explicit(&task->state, memory_order_acquire);
+    unsigned owners = task_word_owners(atomic_load_explicit(&task->state, memory_order_acquire));
 
     /* acq_rel: all that an owner did with the block comes before the last owner's free; its partner is itself */
-    if (task_word_owners(word) > 1)
-        word = atomic_fetch_sub_explicit(&task->state, TASK_OWNER, memory_order_acq_rel);
-    assert(task_word_owners(word) > 0);
-    if (task_word_owners(word) == 1)
+    if (owners > task_word_owners(share))
+        owners = task_word_owners(atomic_fetch_sub_explicit(&task->state, share, memory_order_acq_rel));
+    assert(owners >= task_word_owners(share));
+    if (owners == task_word_owners(share))
         task_free(task);
+}
+
+void task_unref(struct task *task)
+{
+    task_give_up(task, TASK_OWNER);
+}
+
+void task_unref_runtime(struct task *task)
+{
+    task_give_up(task, TASK_RUNTIME);
 }
 
 /* --- wakers --- */
@@ -161,7 +180,8 @@ static struct waker task_waker_clone(void *data, const struct site *at)
     struct task *task = data;
 
     TRACE_AT(WAKER_CLONE, task->id, 0, 0, at);
-    task_ref(task);
+    if (!executor_note_own_clone(task))
+        task_ref(task);
     return (struct waker){&task_waker, task};
 }
 

@@ -23,11 +23,16 @@ struct task;
  *            waker in the task                   touches that waker again
  *   OVER     the worker, when the future has     nobody                              RUNNING
  *            finished or was dropped
- *   the rest counts owners, by OWNER: the runtime until the task is over, the join handle, each waker
+ *   the rest counts owners, by OWNER: the join handle, each waker; and the runtime until the task is over, whose share
+ *            is RUNTIME, as much as that of many
  *
  * RUNNING says that a worker holds the task: it polls it, or has it in a queue since it was spawned or gave way in its
  * own poll. Those two, the most frequent ways into a queue, need no change of the word at all. A wake of a task that is
  * held leaves only its mark, and whoever holds the task finds the mark when it takes it, or after the poll.
+ *
+ * The wakers that a task makes of itself in its own poll are counted at the end of the poll, all in one step that is made
+ * anyway. Until then some of them may have been used up already, on other threads, and the word counts too few owners. But
+ * never none: there are at most CLONES_MAX such wakers, and the runtime's share is more than that.
  *
  * Whoever sets QUEUED in a word that had none of QUEUED, RUNNING and DONE, and nobody else, puts the task in a queue.
  *
@@ -44,7 +49,10 @@ enum task_state {
     TASK_WAITED = 32,
     TASK_OVER = 64,
     TASK_OWNER = 256,
+    TASK_RUNTIME = TASK_OWNER << 16,
 };
+
+enum { TASK_CLONES_MAX = TASK_RUNTIME / TASK_OWNER - 1 };
 
 /* What of a change of the word goes into a recording. */
 #define TASK_STATES(before, after) TRACE_STATES((before) % TASK_WANTED, (after) % TASK_WANTED)
@@ -62,13 +70,18 @@ void task_abort(struct task *task, const struct site *at);
 /* It came out of a queue with a mark on it: to RUNNING, or to DONE if it was aborted. */
 unsigned task_take_marked(struct task *task, unsigned *before);
 
-/* After a poll that was pending. If QUEUED is set now, the task was woken meanwhile and is still the worker's; if not, it
+/* clones: how many wakers the poll has made that are not counted yet.
+ *
+ * After a poll that was pending. If QUEUED is set now, the task was woken meanwhile and is still the worker's; if not, it
  * is nobody's, and may be gone. */
-unsigned task_end_pending(struct task *task, unsigned *before);
+unsigned task_end_pending(struct task *task, unsigned clones, unsigned *before);
+
+/* After a poll in which the task gave way: it stays RUNNING. */
+void task_count_clones(struct task *task, unsigned clones);
 
 /* After a poll that was ready: to DONE and OVER. If somebody wants the output and nobody waits, the runtime's share goes
  * with it, and nothing is left to do: *gone, and the task may be. */
-unsigned task_end_ready(struct task *task, unsigned *before, bool *gone);
+unsigned task_end_ready(struct task *task, unsigned clones, unsigned *before, bool *gone);
 
 /* --- owners --- */
 
@@ -77,7 +90,8 @@ static inline unsigned task_word_owners(unsigned word)
     return word / TASK_OWNER;
 }
 
-/* Gives up one owner's share of the block. */
+/* Gives up one owner's share of the block; or the runtime's. */
 void task_unref(struct task *task);
+void task_unref_runtime(struct task *task);
 
 #endif

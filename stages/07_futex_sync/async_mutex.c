@@ -33,10 +33,8 @@ bool async_mutex_trylock(struct async_mutex *m)
     return async_semaphore_take_only(&m->semaphore);
 }
 
-void async_mutex_unlock_at(struct async_mutex *m, const struct site *at)
+void async_mutex_unlock_slow(struct async_mutex *m, const struct site *at)
 {
-    if (async_semaphore_put_only(&m->semaphore))
-        return;
     if (mutex_is_free(m))
         misuse(at, "async_mutex_unlock of a mutex that is not locked");
     async_semaphore_release_at(&m->semaphore, 1, at);
@@ -56,7 +54,8 @@ static enum poll async_mutex_lock_poll(struct future *f, struct context *cx)
 static void async_mutex_lock_drop(struct future *f)
 {
     struct async_mutex_lock *self = (struct async_mutex_lock *)f;
-    async_semaphore_give_up(&self->mutex->semaphore, f, &self->waiter, self->at);
+    if (waiter_is_unfinished(&self->waiter, f))
+        async_semaphore_give_up(&self->mutex->semaphore, &self->waiter, self->at);
 }
 
 FUTURE_TYPE_SHARED(async_mutex_lock, async_mutex_lock_poll, async_mutex_lock_drop);

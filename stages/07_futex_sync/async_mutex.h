@@ -48,6 +48,11 @@ bool async_mutex_trylock(struct async_mutex *m);
 
 /* Gives it to the one who has waited longest, if there is one. Aborts with the caller's line if it is not locked. */
 #define async_mutex_unlock(m) async_mutex_unlock_at(m, SITE(#m))
-void async_mutex_unlock_at(struct async_mutex *m, const struct site *at);
+void async_mutex_unlock_slow(struct async_mutex *m, const struct site *at);
+static inline void async_mutex_unlock_at(struct async_mutex *m, const struct site *at)
+{
+    if (!async_semaphore_put_only(&m->semaphore))
+        async_mutex_unlock_slow(m, at);
+}
 
 #endif

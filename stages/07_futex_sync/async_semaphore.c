@@ -173,13 +173,11 @@ enum poll async_semaphore_poll(struct async_semaphore *s, struct future *f, stru
 }
 
 /* The future is dropped. What it was granted is passed on; and if it stood in front, those behind it may have enough. */
-void async_semaphore_give_up(struct async_semaphore *s, struct future *f, struct waiter *w, const struct site *at)
+void async_semaphore_give_up(struct async_semaphore *s, struct waiter *w, const struct site *at)
 {
     struct waker old = {0};
     uint32_t granted = 0;
 
-    if (!waiter_is_unfinished(w, f))
-        return;
     mutex_lock_at(&s->lock, at);
     if (w->state == WAITER_GRANTED)
         granted = w->wants;
@@ -202,7 +200,8 @@ static enum poll async_semaphore_acquire_poll(struct future *f, struct context *
 static void async_semaphore_acquire_drop(struct future *f)
 {
     struct async_semaphore_acquire *self = (struct async_semaphore_acquire *)f;
-    async_semaphore_give_up(self->semaphore, f, &self->waiter, self->at);
+    if (waiter_is_unfinished(&self->waiter, f))
+        async_semaphore_give_up(self->semaphore, &self->waiter, self->at);
 }
 
 FUTURE_TYPE(async_semaphore_acquire, async_semaphore_acquire_poll, async_semaphore_acquire_drop);

@@ -73,9 +73,9 @@ static inline bool async_semaphore_put_only(struct async_semaphore *s)
                                                    memory_order_relaxed);
 }
 
-/* The poll and the drop of a future that acquires; the poll has spent its budget. */
+/* The poll of a future that acquires, which has spent its budget; and the drop of one that is unfinished. */
 enum poll async_semaphore_poll(struct async_semaphore *s, struct future *f, struct waiter *w, struct context *cx,
                                const struct site *at);
-void async_semaphore_give_up(struct async_semaphore *s, struct future *f, struct waiter *w, const struct site *at);
+void async_semaphore_give_up(struct async_semaphore *s, struct waiter *w, const struct site *at);
 
 #endif
