@@ -54,6 +54,12 @@ static bool held_poll_end_fits(unsigned before, unsigned after, uint64_t ready)
     return (after & ~(RUNNING | QUEUED)) == (before & ABORTED) && !(after & ~before & QUEUED);
 }
 
+/* Whoever wakes or aborts an idle task may hold it at once, on its way to a queue. */
+static bool takes_hold(unsigned before, unsigned after, unsigned more)
+{
+    return !(before & (QUEUED | RUNNING | DONE)) && after == (before | RUNNING | more);
+}
+
 static bool held_fits(const struct event *ev)
 {
     unsigned before = states_before(ev->a), after = states_after(ev->a);
@@ -64,13 +70,14 @@ static bool held_fits(const struct event *ev)
     case TRACE_TASK_POLL_END:
         return held_poll_end_fits(before, after, ev->b);
     case TRACE_TASK_ABORT:
-        return (after & ~QUEUED) == ((before & ~QUEUED) | ABORTED) && (after & ~ABORTED) >= (before & ~ABORTED) &&
-               ((after & QUEUED) || (before & (RUNNING | DONE)));
+        return takes_hold(before, after, ABORTED) ||
+               ((after & ~QUEUED) == ((before & ~QUEUED) | ABORTED) && (after & ~ABORTED) >= (before & ~ABORTED) &&
+                ((after & QUEUED) || (before & (RUNNING | DONE))));
     case TRACE_TASK_CANCELLED:
         return (before & (QUEUED | RUNNING)) && (before & ABORTED) && !(before & DONE) &&
                (after & ~QUEUED) == (ABORTED | DONE) && !(after & ~before & QUEUED);
     default:
-        return wake_fits(before, after);
+        return wake_fits(before, after) || takes_hold(before, after, 0);
     }
 }
 

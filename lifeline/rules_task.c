@@ -145,7 +145,14 @@ static bool pushed_since(const struct check *c, const struct event *ev, const st
 
 static const unsigned not_idle = TRACE_STATE_QUEUED | TRACE_STATE_RUNNING | TRACE_STATE_DONE;
 
-/* Whoever marks an idle task as queued, and nobody else, must queue it; and so must the end of a poll
+/* The wake of an idle task left it so that somebody will poll it. (A plain word that says running would be broken: the
+ * rule about states sees to that.) */
+static bool leaves_idle(unsigned before, unsigned after)
+{
+    return !(before & not_idle) && (after & (TRACE_STATE_QUEUED | TRACE_STATE_RUNNING));
+}
+
+/* Whoever marks an idle task as queued, or as held, and nobody else, must queue it; and so must the end of a poll
  * that finds the mark. */
 static bool must_queue(const struct event *ev)
 {
@@ -153,8 +160,7 @@ static bool must_queue(const struct event *ev)
 
     if (ev->kind == TRACE_TASK_POLL_END)
         return (after & (TRACE_STATE_QUEUED | TRACE_STATE_RUNNING)) && !(after & TRACE_STATE_DONE);
-    return (ev->kind == TRACE_WAKE_END || ev->kind == TRACE_TASK_ABORT) && (after & TRACE_STATE_QUEUED) &&
-           !(before & not_idle);
+    return (ev->kind == TRACE_WAKE_END || ev->kind == TRACE_TASK_ABORT) && leaves_idle(before, after);
 }
 
 /* Between a spawn and its push the join handle is made, which is a future. */
@@ -195,7 +201,8 @@ RULE(rule_lost_wake)
                         debt->owes);
     if (!task)
         return false;
-    if (ev->kind == TRACE_WAKE_END && !(after & (TRACE_STATE_QUEUED | TRACE_STATE_DONE)) && !wakes_itself(c, ev, task))
+    if (ev->kind == TRACE_WAKE_END && !(after & (TRACE_STATE_QUEUED | TRACE_STATE_DONE)) &&
+        !leaves_idle(states_before(ev->a), after) && !wakes_itself(c, ev, task))
         return complain(c, now(c), task->number, "the wake of task %u left no mark: it will not be polled for it",
                         task->number);
     return forgets_a_wake(c, ev, task) &&

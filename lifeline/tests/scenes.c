@@ -556,6 +556,35 @@ static void steals_readiness(struct script *s)
     ADD(RUNTIME_END, 0, 0, 0);
 }
 
+/* Whoever wakes or aborts a task that is idle holds it at once, until it is in a queue. */
+static void holds_at_once(struct script *s)
+{
+    begin_stealing(s);
+    leave_waker(s, 1, TRACE_SOURCE_SYNC, 5);
+    suspend(s, 1);
+    on_worker(s, 2);
+    ADD(WAIT_END, 0, TRACE_SOURCE_SYNC, 5);
+    ADD(WAKE_BEGIN, 1, 0, 1);
+    ADD(QUEUE_PUSH, 1, 4, 1);
+    ADD(WAKE_END, 1, STATES(0, R), 1);
+    ADD(QUEUE_POP, 1, 4, 0);
+    ADD(TASK_POLL_BEGIN, 1, STATES(R, R), 2);
+    leave_waker(s, 1, TRACE_SOURCE_SYNC, 5);
+    suspend(s, 1);
+    on_thread(s, 1);
+    ADD(QUEUE_PUSH, 1, 1, 1);
+    ADD(TASK_ABORT, 1, STATES(0, R | A), 0);
+    on_worker(s, 1);
+    ADD(QUEUE_POP, 1, 1, 0);
+    ADD(TASK_CANCELLED, 1, STATES(R | A, A | D), 0);
+    ADD(FUTURE_DROP, 0, 3, 1);
+    ADD(WAIT_END, 0, TRACE_SOURCE_SYNC, 5);
+    ADD(WAKER_DROP, 1, 0, 0);
+    ADD(TASK_FREE, 1, 0, 0);
+    on_thread(s, 1);
+    ADD(RUNTIME_END, 0, 0, 0);
+}
+
 /* ---- stage 07: two threads and a lock; then both share another one */
 
 #define SHARE(thread, lock) ((uint64_t)(thread) << 32 | (lock))
@@ -583,9 +612,15 @@ static void locks(struct script *s)
 }
 
 const struct scene scenes[] = {
-    {"by_hand", by_hand}, {"back_to_queue", back_to_queue},
-    {"wakers", wakers},   {"aborts", aborts},
-    {"reactor", reactor}, {"workers", workers},
-    {"steals", steals},   {"steals_readiness", steals_readiness},
-    {"locks", locks},     {NULL, NULL},
+    {"by_hand", by_hand},
+    {"back_to_queue", back_to_queue},
+    {"wakers", wakers},
+    {"aborts", aborts},
+    {"reactor", reactor},
+    {"workers", workers},
+    {"steals", steals},
+    {"steals_readiness", steals_readiness},
+    {"holds_at_once", holds_at_once},
+    {"locks", locks},
+    {NULL, NULL},
 };

@@ -83,7 +83,7 @@ static inline struct executor *executor_current(void)
 /* Queues a task that was spawned or woken on this executor's thread. */
 void executor_adopt(struct executor *ex, struct task *task);
 
-/* Queues a task whose QUEUED the caller has just set. Any thread. */
+/* Queues a task whose RUNNING the caller has just set. Any thread. */
 void executor_queue(struct task *task);
 
 /* Around the poll of a task. end: has it woken itself meanwhile? */

@@ -73,7 +73,7 @@ static enum task_outcome task_after_pending(struct task *task, unsigned clones, 
     unsigned after = task_end_pending(task, clones, &before);
 
     TRACE_AT(TASK_POLL_END, id, TASK_STATES(before, after), POLL_PENDING, at);
-    return after & TASK_QUEUED ? TASK_IS_WOKEN : TASK_IS_IDLE;
+    return after & TASK_RUNNING ? TASK_IS_WOKEN : TASK_IS_IDLE;
 }
 
 static enum task_outcome task_after_ready(struct task *task, unsigned clones, const struct site *at)
@@ -109,7 +109,7 @@ static unsigned task_take(struct task *task, unsigned *before)
 {
     /* relaxed: a task without a mark comes with all that the worker needs, from the queue */
     *before = atomic_load_explicit(&task->state, memory_order_relaxed);
-    return *before & (TASK_QUEUED | TASK_ABORTED) ? task_take_marked(task, before) : *before;
+    return *before & (TASK_WOKEN | TASK_ABORTED) ? task_take_marked(task, before) : *before;
 }
 
 enum task_outcome task_run(struct task *task, struct executor *ex)

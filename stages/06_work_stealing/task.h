@@ -24,7 +24,7 @@ struct task {
     /* set once */
     uint32_t id; /* its number in recordings, from 1 */
 
-    /* whoever set QUEUED, until it is in a queue; then the queue's; after the task's end the slab's */
+    /* whoever set RUNNING, until it is in a queue; then the queue's; after the task's end the slab's */
     struct task *next;
 
     /* one of the two sides that meet in `state`: see wake.h which */

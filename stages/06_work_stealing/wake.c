@@ -10,35 +10,25 @@
 
 static bool is_at_rest(unsigned word)
 {
-    return !(word & (TASK_QUEUED | TASK_RUNNING | TASK_DONE));
+    return !(word & (TASK_RUNNING | TASK_DONE));
 }
 
-/* Sets QUEUED and more, queues the task if that is now up to the caller, and returns the state before. Afterwards only
- * a share of the caller's own keeps the task there.
+/* Says that the task is to be polled, and more (bits); takes a share of the caller's away (0: none) in the same step. If
+ * nobody held the task, it is the caller's now, and is put in a queue. Returns the state before. The runtime has a share
+ * until the task is done, so a task at rest is there to be queued, whatever the caller gave up.
  *
- * The read-modify-write is done even when QUEUED is set already. acq_rel: the release half publishes what the waker did
- * before to the poll that this wake leads to (partner: task_take); the acquire half makes a caller that queues the task
- * see what the worker wrote up to the end of the last poll (partner: task_end_pending). */
-static unsigned task_mark(struct task *task, unsigned bits)
-{
-    unsigned before = atomic_fetch_or_explicit(&task->state, bits, memory_order_acq_rel);
-    if (is_at_rest(before))
-        executor_queue(task);
-    return before;
-}
-
-/* The same for a wake that gives its waker up, in one step. The runtime has a share until the task is done, so it is
- * there to be queued. */
-static unsigned task_mark_and_unref(struct task *task, bool *last)
+ * The read-modify-write is done even when the mark is there already. acq_rel: the release half publishes what the waker
+ * did before to the poll that this wake leads to (partners: task_take_marked and task_end_pending; where the caller queues
+ * the task, the queue does it); the acquire half makes a caller that queues the task see what the worker wrote up to the
+ * end of the last poll (partner: task_end_pending). */
+static unsigned task_mark(struct task *task, unsigned bits, unsigned share, unsigned *after)
 {
     unsigned before = atomic_load_explicit(&task->state, memory_order_relaxed); /* a guess, the exchange checks it */
-    unsigned after;
 
     do
-        after = (before | TASK_QUEUED) - TASK_OWNER;
-    while (!atomic_compare_exchange_weak_explicit(&task->state, &before, after, memory_order_acq_rel,
+        *after = (before | bits | (is_at_rest(before) ? TASK_RUNNING : TASK_WOKEN)) - share;
+    while (!atomic_compare_exchange_weak_explicit(&task->state, &before, *after, memory_order_acq_rel,
                                                   memory_order_relaxed));
-    *last = task_word_owners(after) == 0;
     if (is_at_rest(before))
         executor_queue(task);
     return before;
@@ -49,7 +39,7 @@ unsigned task_take_marked(struct task *task, unsigned *before)
     unsigned after;
 
     do {
-        after = *before & ~(unsigned)(TASK_QUEUED | TASK_RUNNING);
+        after = *before & ~(unsigned)(TASK_WOKEN | TASK_RUNNING);
         after |= *before & TASK_ABORTED ? TASK_DONE : TASK_RUNNING;
         /* acquire: what all wakers published since the last time (partner: task_mark) */
     } while (!atomic_compare_exchange_weak_explicit(&task->state, before, after, memory_order_acquire,
@@ -57,13 +47,20 @@ unsigned task_take_marked(struct task *task, unsigned *before)
     return after;
 }
 
-/* release: whoever queues the task next sees what the worker and the poll wrote (partner: task_mark). */
+/* release: whoever queues the task next sees what the worker and the poll wrote (partner: task_mark). acquire: what the
+ * wakers published whose mark is taken away (partner: task_mark). */
 unsigned task_end_pending(struct task *task, unsigned clones, unsigned *before)
 {
-    unsigned change = clones * TASK_OWNER - TASK_RUNNING;
+    unsigned after;
 
-    *before = atomic_fetch_add_explicit(&task->state, change, memory_order_release);
-    return *before + change;
+    *before = atomic_load_explicit(&task->state, memory_order_relaxed); /* a guess, the exchange checks it */
+    do {
+        after = (*before & ~(unsigned)TASK_WOKEN) + clones * TASK_OWNER;
+        if (!(*before & TASK_WOKEN))
+            after &= ~(unsigned)TASK_RUNNING;
+    } while (!atomic_compare_exchange_weak_explicit(&task->state, before, after, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    return after;
 }
 
 void task_count_clones(struct task *task, unsigned clones)
@@ -138,28 +135,29 @@ static bool is_my_own(const struct task *task, const struct site *at, bool consu
 static void task_wake_by_ref(void *data, const struct site *at)
 {
     struct task *task = data;
+    unsigned after;
 
     if (is_my_own(task, at, false))
         return;
     TRACE_AT(WAKE_BEGIN, task->id, 0, 0, at);
-    unsigned before = task_mark(task, TASK_QUEUED);
-    TRACE_AT(WAKE_END, task->id, TASK_STATES(before, before | TASK_QUEUED), 0, at);
+    unsigned before = task_mark(task, 0, 0, &after);
+    TRACE_AT(WAKE_END, task->id, TASK_STATES(before, after), 0, at);
 }
 
 static void task_wake(void *data, const struct site *at)
 {
     struct task *task = data;
     uint32_t id = task->id;
-    bool last;
+    unsigned after;
 
     if (is_my_own(task, at, true)) {
         task_unref(task);
         return;
     }
     TRACE_AT(WAKE_BEGIN, id, 0, 1, at);
-    unsigned before = task_mark_and_unref(task, &last);
-    TRACE_AT(WAKE_END, id, TASK_STATES(before, before | TASK_QUEUED), 1, at);
-    if (last)
+    unsigned before = task_mark(task, 0, TASK_OWNER, &after);
+    TRACE_AT(WAKE_END, id, TASK_STATES(before, after), 1, at);
+    if (task_word_owners(after) == 0)
         task_free(task);
 }
 
@@ -187,7 +185,7 @@ static struct waker task_waker_clone(void *data, const struct site *at)
 
 void task_abort(struct task *task, const struct site *at)
 {
-    unsigned bits = TASK_QUEUED | TASK_ABORTED;
-    unsigned before = task_mark(task, bits);
-    TRACE_AT(TASK_ABORT, task->id, TASK_STATES(before, before | bits), 0, at);
+    unsigned after;
+    unsigned before = task_mark(task, TASK_ABORTED, 0, &after);
+    TRACE_AT(TASK_ABORT, task->id, TASK_STATES(before, after), 0, at);
 }

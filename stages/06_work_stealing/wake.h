@@ -10,12 +10,14 @@
 
 struct task;
 
-/* The first four are those of trace_state in events.h. Only the functions in wake.c and join.c change the word.
+/* The first four are those of trace_state in events.h, where WOKEN is called queued. Only the functions in wake.c and
+ * join.c change the word.
  *
  *   bit      set by                              cleared by                          cannot be set together with
- *   QUEUED   a wake or an abort (any thread)     the worker, as it takes the task    -
- *   RUNNING  spawn; the worker, as it takes the  the worker, after the poll, or as   DONE
- *            task                                it ends an aborted task
+ *   RUNNING  spawn; a wake or an abort of a      the worker, after the poll, or as   DONE
+ *            task that nobody holds              it ends an aborted task
+ *   WOKEN    a wake or an abort of one that      the worker, as it takes the task,   -
+ *            somebody holds                      or after the poll
  *   DONE     the worker: ready or cancelled      nobody                              RUNNING
  *   ABORTED  an abort                            nobody                              -
  *   WANTED   spawn, if there is a joining side   the joining side, as it gives up    -
@@ -26,22 +28,23 @@ struct task;
  *   the rest counts owners, by OWNER: the join handle, each waker; and the runtime until the task is over, whose share
  *            is RUNTIME, as much as that of many
  *
- * RUNNING says that a worker holds the task: it polls it, or has it in a queue since it was spawned or gave way in its
- * own poll. Those two, the most frequent ways into a queue, need no change of the word at all. A wake of a task that is
- * held leaves only its mark, and whoever holds the task finds the mark when it takes it, or after the poll.
+ * RUNNING says that somebody holds the task: it is in a queue, on its way there, or being polled. Whoever sets it, and
+ * nobody else, puts the task in a queue. A worker that takes it out of one, or puts it back because it gave way in its
+ * own poll, need not change the word at all: these are the most frequent steps in the life of a task.
+ *
+ * A wake of a task that is held leaves only its mark, WOKEN. Whoever holds the task finds the mark when it takes it, or
+ * after the poll, and polls it once more.
  *
  * The wakers that a task makes of itself in its own poll are counted at the end of the poll, all in one step that is made
  * anyway. Until then some of them may have been used up already, on other threads, and the word counts too few owners. But
  * never none: there are at most CLONES_MAX such wakers, and the runtime's share is more than that.
- *
- * Whoever sets QUEUED in a word that had none of QUEUED, RUNNING and DONE, and nobody else, puts the task in a queue.
  *
  * OVER comes with DONE if the future was ready, and after its drop if the task was cancelled. Each side learns from its
  * own read-modify-write what the other had said before: the waker that lies in the task is the worker's if WAITED stood
  * when it set OVER, and else the joining side's. The finished future is the joining side's if WANTED stood then, and
  * else the worker's. */
 enum task_state {
-    TASK_QUEUED = 1,
+    TASK_WOKEN = 1,
     TASK_RUNNING = 2,
     TASK_DONE = 4,
     TASK_ABORTED = 8,
@@ -72,8 +75,8 @@ unsigned task_take_marked(struct task *task, unsigned *before);
 
 /* clones: how many wakers the poll has made that are not counted yet.
  *
- * After a poll that was pending. If QUEUED is set now, the task was woken meanwhile and is still the worker's; if not, it
- * is nobody's, and may be gone. */
+ * After a poll that was pending. If RUNNING is still set, the task was woken meanwhile and is still the worker's; if not,
+ * it is nobody's, and may be gone. */
 unsigned task_end_pending(struct task *task, unsigned clones, unsigned *before);
 
 /* After a poll in which the task gave way: it stays RUNNING. */
