@@ -60,7 +60,8 @@ int task_spawn_at(struct runtime *rt, struct future *f, size_t size, struct join
 /* It is the worker's still. */
 static enum task_outcome task_after_yield(struct task *task, unsigned clones, const struct site *at)
 {
-    task_count_clones(task, clones);
+    if (clones > 0)
+        task_count_clones(task, clones);
     TRACE_AT(TASK_POLL_END, task->id, TASK_STATES(TASK_RUNNING, TASK_RUNNING), POLL_PENDING, at);
     return TASK_IS_WOKEN;
 }

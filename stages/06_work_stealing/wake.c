@@ -66,8 +66,7 @@ unsigned task_end_pending(struct task *task, unsigned clones, unsigned *before)
 void task_count_clones(struct task *task, unsigned clones)
 {
     /* relaxed: as in task_ref */
-    if (clones > 0)
-        atomic_fetch_add_explicit(&task->state, clones * TASK_OWNER, memory_order_relaxed);
+    atomic_fetch_add_explicit(&task->state, clones * TASK_OWNER, memory_order_relaxed);
 }
 
 /* release: the finished future comes before it (partners: join_poll, join_give_up, and the acquire of the last owner in
