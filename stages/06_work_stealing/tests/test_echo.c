@@ -18,11 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The thread sanitizer keeps notes on all memory that is touched, also of the recording. */
-#if defined __SANITIZE_THREAD__
+/* The address and the thread sanitizer keep notes on all memory that is touched, also of the recording; and where they
+ * only read a note, some kernels give them a page for it. */
+#if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
 #define SHADOWED 1
 #elif defined __has_feature
-#define SHADOWED __has_feature(thread_sanitizer)
+#define SHADOWED (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
 #else
 #define SHADOWED 0
 #endif
