@@ -31,13 +31,6 @@ enum {
 
 _Thread_local struct executor *executor_here;
 
-struct reactor *reactor_current(const struct site *at)
-{
-    if (!executor_here)
-        misuse(at, "outside of a task: no reactor runs on this thread");
-    return &executor_here->reactor;
-}
-
 int executor_init(struct executor *ex, struct runtime *rt, unsigned number)
 {
     *ex = (struct executor){.runtime = rt, .number = number, .random = number + 1, .slab = slab_new(rt)};

@@ -28,6 +28,15 @@ unsigned runtime_worker(void)
     return ex ? ex->number + 1 : 0;
 }
 
+struct reactor *reactor_current(const struct site *at)
+{
+    struct executor *ex = executor_current();
+
+    if (!ex)
+        misuse(at, "outside of a task: no reactor runs on this thread");
+    return &ex->reactor;
+}
+
 /* --- start --- */
 
 static void *worker_main(void *arg)
