@@ -400,7 +400,7 @@ static const struct event *wait_end_wake(const struct builder *b)
     return NULL;
 }
 
-/* Whether the thread sleeps where the present UNPARK is heard: in that epoll set, or parked otherwise. */
+/* Whether the thread sleeps where the present UNPARK is heard: in that epoll set, or parked otherwise, be it in a futex. */
 static bool hears_unpark(const struct builder *b, const struct thread_state *thread)
 {
     const struct frame *top = thread->depth ? &thread->frames[thread->depth - 1] : NULL;
@@ -408,7 +408,10 @@ static bool hears_unpark(const struct builder *b, const struct thread_state *thr
 
     if (!top)
         return false;
-    return set ? top->kind == FRAME_CALL && b->survey.epoll_of[top->begin] == set : top->kind == FRAME_PARK;
+    if (top->kind != FRAME_CALL)
+        return !set && top->kind == FRAME_PARK;
+    bool parked = thread->depth > 1 && top[-1].kind == FRAME_PARK;
+    return b->survey.epoll_of[top->begin] == set && (set || parked);
 }
 
 /* The thread that hears the present UNPARK and goes on first after it; 0: none. */

@@ -510,6 +510,44 @@ static void a_worker_that_only_waits_is_left_out(void **state)
     diagram_done(&d, &rec);
 }
 
+static void worker_has_a_task_and_parks(uint16_t worker)
+{
+    ADD(TASK_SPAWN, worker, 1, worker);
+    script.thread = worker + 1;
+    script.worker = worker;
+    ADD(THREAD, 0, 1000u + worker, 0);
+    ADD(TASK_POLL_BEGIN, worker, STATES(Q, R), 1);
+    ADD(TASK_POLL_END, worker, STATES(R, 0), 0);
+    ADD(PARK_BEGIN, 0, 0, 0);
+    ADD(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAIT, ARGS(0, 2));
+}
+
+/* Of two workers that are parked in a futex, an unpark goes to the one that is awake next. */
+static void an_unpark_goes_to_a_worker_that_sleeps_in_a_futex(void **state)
+{
+    static const char *const lines[] = {"Main -> Worker-2 executor: unpark\n", NULL};
+    struct recording rec;
+    struct diagram d;
+
+    (void)state;
+    script_start(&script);
+    ADD(RUNTIME, 0, 7, TRACE_HAS_WAKES | TRACE_HAS_REACTOR | TRACE_HAS_WORKERS | TRACE_HAS_STEALING);
+    worker_has_a_task_and_parks(1);
+    worker_has_a_task_and_parks(2);
+    script.thread = 1;
+    script.worker = 0;
+    ADD(UNPARK, 0, 0, 0);
+    call(TRACE_CALL_FUTEX_WAKE, ARGS(0, 1), 1);
+    script.thread = 3;
+    script.worker = 2;
+    ADD(SYSCALL_END, 0, TRACE_CALL_FUTEX_WAIT, 0);
+    ADD(PARK_END, 0, 0, 0);
+    script.killed = true;
+    diagram_of_script(&d, &rec);
+    assert_tells_all(&d, lines);
+    diagram_done(&d, &rec);
+}
+
 static void begin_waiter(uint32_t source, uint64_t number)
 {
     begin_reader();
@@ -1378,6 +1416,7 @@ int main(void)
         cmocka_unit_test(a_thief_turns_the_reactor_of_another_worker),
         cmocka_unit_test(a_steal_goes_from_worker_to_worker),
         cmocka_unit_test(a_worker_that_only_waits_is_left_out),
+        cmocka_unit_test(an_unpark_goes_to_a_worker_that_sleeps_in_a_futex),
         cmocka_unit_test(a_waker_is_taken_back),
         cmocka_unit_test(a_waker_may_be_used_after_a_lock_is_given_back),
         cmocka_unit_test(wakers_that_are_taken_together_are_told_apart),
