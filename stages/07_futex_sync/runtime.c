@@ -28,12 +28,14 @@ unsigned runtime_worker(void)
     return ex ? ex->number + 1 : 0;
 }
 
+/* Every first wait for a descriptor or a timer comes through here, before anything is registered or queued. */
 struct reactor *reactor_current(const struct site *at)
 {
     struct executor *ex = executor_current();
 
     if (!ex)
         misuse(at, "outside of a task: no reactor runs on this thread");
+    watch_use(&ex->runtime->watch);
     return &ex->reactor;
 }
 
@@ -80,6 +82,7 @@ static void runtime_free(struct runtime *rt, unsigned count)
 static int runtime_make_executors(struct runtime *rt)
 {
     for (unsigned i = 0; i < rt->worker_count; i++) {
+        rt->workers[i].parker = (struct parker){0};
         int error = executor_init(&rt->workers[i].executor, rt, i);
         if (error) {
             runtime_free(rt, i);
