@@ -113,6 +113,7 @@ static const struct silence {
     {TRACE_WAIT_END, "task no_task", "its task means nothing: the source does not know it"},
     {TRACE_READY, "b", "a hang-up wakes readers as well"},
     {TRACE_NOTE, "no_task", MAY_NAME_POLLED},
+    {TRACE_UNPARK, "no_task", MAY_NAME_POLLED},
     {TRACE_TIMER_FIRE, "task no_task", MAY_NAME_POLLED},
     {TRACE_REGISTER_END, "task no_task", MAY_NAME_POLLED},
     {TRACE_SYSCALL_BEGIN, "task no_task", MAY_NAME_POLLED},

@@ -153,6 +153,7 @@ static void watch_unpark(struct watch *watch, uint64_t parked)
 
 static void watch_write(struct watch *watch)
 {
+    TRACE(UNPARK, 0, 0, 0);
     int error = sys_eventfd_add(watch->nudge_fd, SITE(""));
     if (error) /* rather the end than a sleeper that nobody wakes */
         misuse(SITE(""), "the write to the eventfd fails: %s", strerror(-error));
@@ -162,13 +163,12 @@ void watch_nudge(struct watch *watch)
 {
     uint64_t word = watch_pick(watch);
 
-    if (word & WATCH_PARKED) {
-        watch_unpark(watch, word & WATCH_PARKED);
-        return;
-    }
-    TRACE(UNPARK, 0, 0, 0);
     if (word & WATCH_IN_USE)
         watch_write(watch);
+    else if (word & WATCH_PARKED)
+        watch_unpark(watch, word & WATCH_PARKED);
+    else
+        TRACE(UNPARK, 0, 0, 0); /* of whoever takes the token */
 }
 
 void watch_use_first(struct watch *watch)
