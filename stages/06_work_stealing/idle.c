@@ -20,8 +20,8 @@
  *   A plain load of the word after making work. The processor may do the load before the stores that made the work have
  *   become visible; and so both sides miss each other. As a guess the load is good enough (idle_seems_callable), if the
  *   real question is asked before the worker's next poll.
- *   A list of sleepers, from which one is chosen and woken by name. They all sleep at the same place (watch.h), where
- *   the kernel chooses.
+ *   A list of sleepers, from which one is chosen and woken by name. It makes no difference which one comes, so that is
+ *   left to the place where they sleep (watch.h).
  *   Wake one worker for each task. Most find nothing, and go to sleep again.
  *   Let all idle workers search. They fight for the same tasks; half of them finds the work as soon.
  *

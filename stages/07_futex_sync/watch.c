@@ -55,7 +55,7 @@
 
 enum { WATCH_EVENTS = 16 };
 
-#define WATCH_PARKED ((UINT64_C(1) << WATCH_WORKERS_MAX) - 1)
+#define WATCH_PARKED (WATCH_TOKEN - 1)
 
 static int watch_add(const struct watch *watch, int fd, uint64_t key)
 {

@@ -40,7 +40,7 @@ struct watch {
 
 enum { WATCH_WORKERS_MAX = 62 };
 
-#define WATCH_TOKEN  (UINT64_C(1) << 62)
+#define WATCH_TOKEN  (UINT64_C(1) << WATCH_WORKERS_MAX)
 #define WATCH_IN_USE (UINT64_C(1) << 63)
 
 /* For a runtime whose workers and reactors are there already. 0 or -errno. */
