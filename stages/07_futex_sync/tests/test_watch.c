@@ -49,7 +49,7 @@ static void wait_until_parked(void)
 
 /* --- trace points: calls are counted, and one moment on a worker can be chosen --- */
 
-static atomic_uint epoll_waits, eventfd_writes, futex_waits_of_workers;
+static atomic_uint epoll_waits, eventfd_writes;
 
 static struct {
     atomic_bool armed;
@@ -64,8 +64,6 @@ static void count_call(uint32_t call)
         atomic_fetch_add(&epoll_waits, 1);
     if (call == TRACE_CALL_WRITE)
         atomic_fetch_add(&eventfd_writes, 1);
-    if (call == TRACE_CALL_FUTEX_WAIT && runtime_worker())
-        atomic_fetch_add(&futex_waits_of_workers, 1);
 }
 
 static void at_point(void *unused, enum trace_kind kind, uint32_t task, uint32_t a, uint64_t b)
@@ -91,7 +89,6 @@ static void start(unsigned workers)
 {
     atomic_store(&epoll_waits, 0);
     atomic_store(&eventfd_writes, 0);
-    atomic_store(&futex_waits_of_workers, 0);
     trace_set_hook(at_point, NULL);
     assert_int_equal(runtime_init(&rt, workers), 0);
     wait_until_parked();
@@ -298,7 +295,6 @@ static void test_locks_and_channels_need_no_epoll(void **state)
         stop();
         assert_int_equal(atomic_load(&epoll_waits), 0);
         assert_int_equal(atomic_load(&eventfd_writes), 0);
-        assert_true(atomic_load(&futex_waits_of_workers) > 0);
     }
     mpsc_drop_sender(&channel);
     mpsc_destroy(&channel);
