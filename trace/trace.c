@@ -94,7 +94,7 @@ struct moment { /* the same instant on both clocks */
 
 /* The recording of this process. All but `header` is written while there is one thread, or under `lock`. */
 static struct {
-    char path[PATH_MAX];
+    char *path;     /* room for PATH_MAX; allocated, as most programs do not record */
     uint64_t limit; /* bytes */
     bool counter;   /* ticks are the processor's counter, else nanoseconds */
     uint64_t ns_per_tick;
@@ -460,7 +460,7 @@ static void child_open(void)
     if (rec.failed || header_get())
         return;
     size_t length = strlen(rec.path);
-    snprintf(rec.path + length, sizeof rec.path - length, ".%d", (int)getpid());
+    snprintf(rec.path + length, PATH_MAX - length, ".%d", (int)getpid());
     if (!file_open()) {
         rec.failed = true;
         dprintf(STDERR_FILENO, "%s: cannot record: %s\n", rec.path, strerror(errno));
@@ -701,11 +701,14 @@ _Noreturn static void refuse(const char *what, const char *why)
 /* Absolute, as the program may change its directory before it forks or ends; "%p" becomes the process number. */
 static bool path_set(const char *text)
 {
+    rec.path = malloc(PATH_MAX);
+    if (!rec.path)
+        return false;
     char *out = rec.path;
-    char *end = rec.path + sizeof rec.path - 32; /* leaves room for a forked child's ".PID" */
+    char *end = rec.path + PATH_MAX - 32; /* leaves room for a forked child's ".PID" */
 
     if (*text != '/') {
-        if (!getcwd(rec.path, sizeof rec.path - 32))
+        if (!getcwd(rec.path, PATH_MAX - 32))
             return false;
         out += strlen(out);
         *out++ = '/';
@@ -726,7 +729,7 @@ static bool path_set(const char *text)
 /* A program that this one executes inherits TRACE: it gets a name of its own, or it would take this file's place. */
 static void environment_set(void)
 {
-    char name[sizeof rec.path + 4];
+    char name[PATH_MAX + 4];
     snprintf(name, sizeof name, "%s.%%p", rec.path);
     setenv("TRACE", name, 1);
 }

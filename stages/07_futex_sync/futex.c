@@ -10,13 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Mere counts: relaxed, without partners. Beside a system call they cost nothing. */
-static _Atomic uint64_t waits, wakes;
+/* Mere counts: relaxed, without partners. Beside a system call they cost nothing; and in .data, where the loader has to
+ * write anyway, no page of their own. */
+static struct {
+    _Atomic uint64_t waits, wakes;
+} calls __attribute__((section(".data")));
 
 struct futex_calls futex_calls(void)
 {
-    return (struct futex_calls){atomic_load_explicit(&waits, memory_order_relaxed),
-                                atomic_load_explicit(&wakes, memory_order_relaxed)};
+    return (struct futex_calls){atomic_load_explicit(&calls.waits, memory_order_relaxed),
+                                atomic_load_explicit(&calls.wakes, memory_order_relaxed)};
 }
 
 int futex_wait_bits(const _Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline,
@@ -24,7 +27,7 @@ int futex_wait_bits(const _Atomic uint32_t *word, uint32_t expected, uint32_t bi
 {
     struct timespec limit = {(time_t)(deadline / 1000000000), (long)(deadline % 1000000000)};
 
-    atomic_fetch_add_explicit(&waits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&calls.waits, 1, memory_order_relaxed);
     TRACE_AT(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAIT, TRACE_ARGS(0, expected), at);
     /* FUTEX_WAIT_BITSET and not FUTEX_WAIT: its limit is a moment on CLOCK_MONOTONIC and not a span, so a wait that is
      * interrupted and begun again does not begin its time again. */
@@ -39,7 +42,7 @@ int futex_wait_bits(const _Atomic uint32_t *word, uint32_t expected, uint32_t bi
 
 int futex_wake_bits(const _Atomic uint32_t *word, int count, uint32_t bits, const struct site *at)
 {
-    atomic_fetch_add_explicit(&wakes, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&calls.wakes, 1, memory_order_relaxed);
     TRACE_AT(SYSCALL_BEGIN, 0, TRACE_CALL_FUTEX_WAKE, TRACE_ARGS(0, count), at);
     long result = syscall(SYS_futex, word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, count, NULL, NULL, bits);
     TRACE_AT(SYSCALL_END, 0, TRACE_CALL_FUTEX_WAKE, result < 0 ? -errno : (int)result, at);
