@@ -10,6 +10,10 @@
  * the next value: so each waiter bears the number of the value that it waits for, and there the waking stops. A receive
  * that was woken and is then dropped has nothing to pass on: the number in its receiver has not changed.
  *
+ * Between two goes the lock is free. That does a send no harm, as its sender still counts. But when the last sender goes,
+ * receivers learn it in the first go, and all may be gone before the second: so the channel must stay until the drop of
+ * the last sender has returned.
+ *
  * Designs that were rejected:
  *   No lock: a version in each slot, which readers compare before and after they have copied the value. The copy would
  *   race with the write, and even where it is thrown away afterwards, C calls that undefined.

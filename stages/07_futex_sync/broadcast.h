@@ -33,7 +33,9 @@ struct broadcast_receiver {
 #define broadcast_init(channel, capacity, size) broadcast_init_at(channel, capacity, size, SITE(#channel))
 int broadcast_init_at(struct broadcast *channel, uint32_t capacity, size_t size, const struct site *at);
 
-/* Frees the memory. Aborts with the caller's line while there are senders or receivers. */
+/* Frees the memory. Aborts with the caller's line while there are senders or receivers. It may be called as soon as they
+ * have all gone; but that a receiver was told so (-EPIPE) is not enough: the last broadcast_drop_sender must have
+ * returned, unlike that of an mpsc channel. */
 #define broadcast_destroy(channel) broadcast_destroy_at(channel, SITE(#channel))
 void broadcast_destroy_at(struct broadcast *channel, const struct site *at);
 
