@@ -13,6 +13,9 @@
  * wait takes KEPT, notify_all begins a new round. While it is set, both kinds of notification take the lock and the
  * waiters out of the list. A future remembers the round in which it was made, and is ready when it finds another.
  *
+ * The race between making a future and looking at what it waits for: one that is made in the new round already will not
+ * be notified. So whoever sees that round must also see what was changed before it, and the round is read with acquire.
+ *
  * The race between looking for KEPT and beginning to wait: the same exchange that finds it clear sets WAITERS, under the
  * lock. So a notification comes before it and has set KEPT, or after it and finds the waiter.
  *
@@ -85,7 +88,8 @@ static bool notify_take(struct notify *n, unsigned round, bool mark)
     }
 }
 
-/* Returns the state before, plus ROUND. release: what was done before the notification (partner: notify_take). */
+/* Returns the state before, plus ROUND. release: what was done before the notification (partners: notify_take and
+ * notify_wait_at). */
 static unsigned notify_begin_round(struct notify *n)
 {
     return atomic_fetch_add_explicit(&n->state, ROUND, memory_order_release) + ROUND;
@@ -194,9 +198,9 @@ FUTURE_TYPE(notify_wait, notify_wait_poll, notify_wait_drop);
 
 struct notify_wait notify_wait_at(struct notify *n, const struct site *at)
 {
-    /* relaxed: notify_take looks again; a round that is seen too late makes it ready where it need not be, never the
-     * other way round */
-    unsigned state = atomic_load_explicit(&n->state, memory_order_relaxed);
+    /* A round that is seen too late makes it ready where it need not be, never the other way round. acquire: whoever sees
+     * the new round and then looks at what has changed sees that, too (partner: notify_begin_round) */
+    unsigned state = atomic_load_explicit(&n->state, memory_order_acquire);
     struct notify_wait self = {.notify = n, .waiter.wants = ROUND_OF(state), .at = at};
 
     future_init_at(&self.base, &notify_wait_type, at);
