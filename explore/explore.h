@@ -18,6 +18,10 @@ _Noreturn void explorer_broken(const char *condition, const char *file, int line
 /* Branches the search: returns each of 0 ... options - 1 in some run. */
 unsigned explorer_choose(unsigned options);
 
+/* While it is calm the processor is taken from no thread that could go on: for what comes before and after the part that
+ * the model is about. It makes no difference under --bound all. */
+void explorer_calm(bool calm);
+
 /* A descriptor that the model itself makes readable, from any thread, and closes with sys_close. */
 int explorer_source(void);
 void explorer_source_ready(int fd);

@@ -7,6 +7,7 @@
  * Thread-local variables of the program lie in one block at a fixed address. It is exchanged with the stack. */
 #define _GNU_SOURCE
 #include "core.h"
+#include "explore.h"
 
 #include <link.h>
 #include <pthread.h>
@@ -40,6 +41,7 @@ static struct coroutine coroutines[MAX_THREADS];
 static unsigned count, current;
 static ucontext_t driver;
 static unsigned steps, preemptions, forced;
+static bool is_calm; /* nobody is preempted */
 static uint32_t changes;
 static uint64_t now;
 
@@ -167,13 +169,18 @@ static unsigned schedule(void)
     if (n == 0)
         fail_deadlock();
     bool preempts = options[0] == current;
-    unsigned next = choose_thread(options, n, !preempts || preemptions < preemption_bound());
+    unsigned next = choose_thread(options, n, !preempts || (!is_calm && preemptions < preemption_bound()));
     if (preempts && next != current) {
         preemptions++;
         note_preemption(next);
     }
     coroutines[next].gave_way = false;
     return next;
+}
+
+void explorer_calm(bool calm)
+{
+    is_calm = calm;
 }
 
 bool steps_commute(unsigned a, unsigned b)
