@@ -112,6 +112,11 @@ enum access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_ATOMIC = 2 }; /* bits */
 /* Fails on a data race, and on memory that was freed. */
 void check_access(const void *address, size_t size, unsigned access, const void *pc);
 
+/* The calling thread is at a trace point, of a run that is recorded, and finds out what to record. None of that is a step,
+ * for the schedule comes from a run without. */
+bool is_tracing(void);
+extern bool never_traced;
+
 struct location; /* an atomic variable with its history */
 
 /* Where the location that begins at this address is kept; NULL: the address is not the model's memory. */

@@ -30,6 +30,10 @@ $(EXPLORE)/watched/%.o: %.c explore/symbols $(BUILD)/flags | packages
 	@mkdir -p $(@D)
 	$(watch)
 
+# Threads draw numbers in blocks, which are smaller in a run that is recorded, and each block is a step. The steps of a run
+# must be the same whether it is recorded or not.
+$(EXPLORE)/watched/stages/%/ids.o: WATCH_FLAGS = -Dtrace_on=never_traced
+
 $(EXPLORE)/watched/%.a:
 	@rm -f $@ && ar rcs $@ $^
 

@@ -201,6 +201,15 @@ static uint64_t read_store(struct location *l, struct store *s, int order)
     return s->value;
 }
 
+/* A change that is none of the model's. Returns the value before. */
+static uint64_t overwrite(volatile void *address, unsigned size, uint64_t value)
+{
+    uint64_t before = value_read((const void *)address, size);
+
+    memcpy((void *)address, &value, size);
+    return before;
+}
+
 static void atomic_begin(enum op op, const volatile void *address, unsigned size, unsigned access, const void *pc)
 {
     point(op, (const void *)address, NULL, pc);
@@ -209,6 +218,8 @@ static void atomic_begin(enum op op, const volatile void *address, unsigned size
 
 static uint64_t load(const volatile void *address, unsigned size, int order, const void *pc)
 {
+    if (is_tracing())
+        return value_read((const void *)address, size);
     /* Two seq_cst loads of one variable do not commute: the first keeps the second from going back. */
     atomic_begin(order == memory_order_seq_cst ? OP_CHANGE : OP_LOOK, address, size, ACCESS_READ, pc);
     struct location *l = location_of((const void *)address, size);
@@ -282,6 +293,8 @@ static uint64_t narrow(uint64_t value, unsigned size)
 static uint64_t modify(volatile void *address, unsigned size, enum change change, uint64_t by, int order,
                        const void *pc)
 {
+    if (is_tracing())
+        return overwrite(address, size, changed(change, value_read((const void *)address, size), by));
     atomic_begin(OP_CHANGE, address, size, ACCESS_WRITE, pc);
     struct location *l = location_of((const void *)address, size);
     return replace(l, size, narrow(changed(change, l->newest->value, by), size), order);
@@ -291,6 +304,11 @@ static uint64_t modify(volatile void *address, unsigned size, enum change change
 static bool compare_exchange(volatile void *address, unsigned size, uint64_t *expected, uint64_t value, int order,
                              int failure, bool weak, const void *pc)
 {
+    if (is_tracing()) {
+        uint64_t now = value_read((const void *)address, size), wanted = *expected;
+        *expected = overwrite(address, size, now == wanted ? value : now);
+        return now == wanted;
+    }
     atomic_begin(OP_CHANGE, address, size, ACCESS_WRITE, pc);
     struct location *l = location_of((const void *)address, size);
     struct store *s = choose_store(l, failure, expected);

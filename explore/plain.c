@@ -10,6 +10,8 @@
 #define _GNU_SOURCE
 #include "core.h"
 
+#include "../trace/trace.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,10 +170,33 @@ static void check_granule(struct granule *g, unsigned first, unsigned count, uns
     remember(g, &now);
 }
 
+/* A trace point reads trace_on, evaluates its arguments and calls trace_emit. It comes to no step in between, so there is
+ * one such thread at most. */
+static bool tracing;
+
+bool never_traced; /* trace_on, to those whose steps depend on it: see explore.mk */
+
+bool is_tracing(void)
+{
+    return tracing;
+}
+
+void explorer_trace_emit(enum trace_kind kind, uint32_t task, uint32_t a, uint64_t b, const struct site *at);
+
+void explorer_trace_emit(enum trace_kind kind, uint32_t task, uint32_t a, uint64_t b, const struct site *at)
+{
+    tracing = false;
+    trace_emit(kind, task, a, b, at);
+}
+
 void check_access(const void *address, size_t size, unsigned access, const void *pc)
 {
     uintptr_t at = (uintptr_t)address, end = at + size;
 
+    if (address == &trace_on)
+        tracing = trace_on;
+    if (tracing)
+        return;
     while (at < end) {
         uintptr_t next = (at & ~(uintptr_t)7) + 8;
         struct granule *g = granule_of((void *)at);
