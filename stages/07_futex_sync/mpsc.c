@@ -17,8 +17,17 @@
  *
  * A send is two steps. One exchange of the word claims a slot, takes the room for it, and takes over the duty to wake a
  * receiver that waits. Then the value is written into the slot, which belongs to nobody else, and the slot is marked as
- * full. A receive reads the next slot if it is full, and gives back the room. So where nobody waits each of them costs
- * one atomic operation on the word, and no lock.
+ * full. A receive reads the next slot if it is full, and gives back the room. So where nobody waits a send costs one
+ * exchange of the word, a receive seldom any, and neither a lock.
+ *
+ * Room is given back by the group, and in advance: with the first value of a group, for all of it, in one step, whether
+ * the others were sent already or not. So the receiver leaves the word to the senders most of the time. It counts for how
+ * many values it has done so (`paid`), and after each receive
+ *
+ *   room + room granted + slots claimed = capacity + paid      and      received <= paid < received + group
+ *
+ * so that never less than the capacity fits in, and at most group - 1 values more. A group is a sixteenth of the capacity;
+ * where that is less than two values, each value is a group of its own.
  *
  * The race between the receiver's look and its sleep: a slot is claimed in between. Then the exchange that was to set
  * RECEIVER_WAITS fails, as the word has changed, and the receiver looks again.
@@ -45,6 +54,10 @@
  *   A semaphore for the room, and a counter for the slots, as in Tokio. The same, once more.
  *   A stack of nodes that the receiver takes as a whole. One exchange a send and nothing in the middle, but one
  *   allocation for each value.
+ *   Room by the group, but after it was received. Then less than the capacity fits in, for as long as the receiver does
+ *   something else: and if that is to wait for who waits for room, both wait for ever.
+ *   A receiver that counts how many of the next slots are full, and gives back the room for these. It can deliver them
+ *   without another look, but close behind a sender it finds one or two at a time, and takes the word for each.
  *   A ring instead of blocks. It would do for bounded channels only, and take its whole memory at once. */
 #include "mpsc.h"
 
@@ -56,12 +69,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 32 }; /* in a block; a power of two */
+enum {
+    SLOTS = 32,       /* in a block; a power of two */
+    GROUP_SHARE = 16, /* a group is this part of the capacity, */
+    GROUP_MAX = 64,   /* at most */
+};
 
 enum { RECEIVER_WAITS = 1, SENDERS_WAIT = 2, CLOSED = 4, GONE = 8 };
 
+/* What is seldom needed in a poll, and would make it longer each time: registers are saved for it. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 #define ROOM  UINT64_C(16)
 #define CLAIM (UINT64_C(1) << 28)
+
+_Static_assert(MPSC_CAPACITY_MAX + GROUP_MAX - 1 < CLAIM / ROOM, "the room of any channel fits into the word");
 
 struct mpsc_slot {
     atomic_uint full;
@@ -102,7 +124,7 @@ static struct mpsc_block *mpsc_new_block(struct mpsc *ch)
 }
 
 /* The receiver has read all of the first block. Its next one was there before the last slot was full. */
-static void mpsc_next_block(struct mpsc *ch)
+static OUT_OF_LINE void mpsc_next_block(struct mpsc *ch)
 {
     struct mpsc_block *read = ch->first;
 
@@ -113,6 +135,15 @@ static void mpsc_next_block(struct mpsc *ch)
 
 /* --- the channel's life --- */
 
+static uint32_t mpsc_group_size(uint32_t capacity)
+{
+    uint32_t size = capacity / GROUP_SHARE;
+
+    if (size == 0)
+        return 1;
+    return size < GROUP_MAX ? size : GROUP_MAX;
+}
+
 int mpsc_init_at(struct mpsc *ch, uint32_t capacity, size_t size, const struct site *at)
 {
     bool bounded = capacity != MPSC_UNBOUNDED;
@@ -121,6 +152,8 @@ int mpsc_init_at(struct mpsc *ch, uint32_t capacity, size_t size, const struct s
         misuse(at, "a channel of capacity %u; it may be 1 to %u, or MPSC_UNBOUNDED", capacity, MPSC_CAPACITY_MAX);
     *ch = (struct mpsc){.size = (uint32_t)size, .number = id_new(ID_SYNC), .cost = bounded ? CLAIM - ROOM : CLAIM};
     ch->slot_size = (uint32_t)mpsc_slot_size(ch);
+    ch->group = mpsc_group_size(capacity);
+    ch->paid = bounded ? 0 : UINT64_MAX;
     mutex_init(&ch->lock);
     atomic_init(&ch->senders, 1);
     atomic_init(&ch->state, (bounded ? capacity : 1) * ROOM);
@@ -219,6 +252,15 @@ static int mpsc_claim_last(struct mpsc *ch, uint64_t cost, struct claim *claim, 
     return error;
 }
 
+/* Claims it if the word is still *state, in which it is not the last of its block. false: *state is another now. */
+static inline bool mpsc_claim_as_of(struct mpsc *ch, uint64_t cost, uint64_t *state, struct claim *claim)
+{
+    /* relaxed: if the exchange succeeds, this is what mpsc_look or the exchange before it has acquired */
+    claim->block = atomic_load_explicit(&ch->last, memory_order_relaxed);
+    claim->before = *state;
+    return mpsc_change(ch, state, (*state & ~(uint64_t)RECEIVER_WAITS) + cost);
+}
+
 /* Claims the next slot. 0, or what stands against it. */
 static int mpsc_claim(struct mpsc *ch, uint64_t cost, struct claim *claim, const struct site *at)
 {
@@ -233,29 +275,61 @@ static int mpsc_claim(struct mpsc *ch, uint64_t cost, struct claim *claim, const
             state = mpsc_look(ch);
             continue;
         }
-        /* relaxed: if the exchange succeeds, this is what mpsc_look or the exchange before it has acquired */
-        claim->block = atomic_load_explicit(&ch->last, memory_order_relaxed);
-        claim->before = state;
-        if (mpsc_change(ch, &state, (state & ~(uint64_t)RECEIVER_WAITS) + cost))
+        if (mpsc_claim_as_of(ch, cost, &state, claim))
             return 0;
     }
     return error;
 }
 
-/* Once the slot is marked, the receiver may read it and take the block away; the channel stays, as we are a sender. */
-static void mpsc_put(struct mpsc *ch, const struct claim *claim, const void *value, const struct site *at)
+/* Most values are a number or a pointer: these without a call. */
+static inline void mpsc_copy(void *to, const void *from, size_t size)
 {
-    struct mpsc_slot *slot = mpsc_slot(ch, claim->block, claim->before / CLAIM);
-    bool waits = claim->before & RECEIVER_WAITS;
-    struct waker receiver = {0};
+    if (size == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else
+        memcpy(to, from, size);
+}
 
-    if (waits)
-        receiver = waiter_read_waker(&ch->waiting, ch->number, at);
-    memcpy(slot->value, value, ch->size);
+/* From here on the receiver may read the slot and take the block away. */
+static inline void mpsc_fill(const struct mpsc *ch, struct mpsc_slot *slot, const void *value)
+{
+    mpsc_copy(slot->value, value, ch->size);
     /* release: the value, and that the waker was read (partner: mpsc_take) */
     atomic_store_explicit(&slot->full, 1, memory_order_release);
-    if (waits)
-        waker_wake_at(receiver, at);
+}
+
+static OUT_OF_LINE void mpsc_fill_and_wake(struct mpsc *ch, struct mpsc_slot *slot, const void *value,
+                                           const struct site *at)
+{
+    struct waker receiver = waiter_read_waker(&ch->waiting, ch->number, at);
+
+    mpsc_fill(ch, slot, value);
+    waker_wake_at(receiver, at);
+}
+
+/* The channel stays, as we are a sender. */
+static inline void mpsc_put(struct mpsc *ch, const struct claim *claim, const void *value, const struct site *at)
+{
+    struct mpsc_slot *slot = mpsc_slot(ch, claim->block, claim->before / CLAIM);
+
+    if (claim->before & RECEIVER_WAITS)
+        mpsc_fill_and_wake(ch, slot, value, at);
+    else
+        mpsc_fill(ch, slot, value);
+}
+
+/* The short way of a send, with one exchange. false: something is in its way, or was for a moment. */
+static inline bool mpsc_send_at_once(struct mpsc *ch, const void *value, const struct site *at)
+{
+    uint64_t state = mpsc_look(ch);
+    struct claim claim;
+
+    if (state & CLOSED || !mpsc_has_room(state) || mpsc_is_last_of_block(state))
+        return false;
+    if (!mpsc_claim_as_of(ch, ch->cost, &state, &claim))
+        return false;
+    mpsc_put(ch, &claim, value, at);
+    return true;
 }
 
 int mpsc_try_send_at(struct mpsc *ch, const void *value, size_t size, const struct site *at)
@@ -263,6 +337,8 @@ int mpsc_try_send_at(struct mpsc *ch, const void *value, size_t size, const stru
     struct claim claim;
 
     mpsc_check_size(ch, size, at);
+    if (mpsc_send_at_once(ch, value, at))
+        return 0;
     int error = mpsc_claim(ch, ch->cost, &claim, at);
     if (!error)
         mpsc_put(ch, &claim, value, at);
@@ -300,18 +376,16 @@ static void mpsc_unmark_if_empty(struct mpsc *ch)
 }
 
 /* Under the lock. While SENDERS_WAIT is set nobody else takes room: what is seen once stays. Says whether there is more
- * to serve than fits. */
+ * to serve than fits. relaxed: nothing is published by it. */
 static bool mpsc_serve(struct mpsc *ch, struct wakes *wakes)
 {
-    while (ch->waiters.first && mpsc_look(ch) % CLAIM >= ROOM) {
-        if (wakes_full(wakes))
-            return true;
-        /* relaxed: nothing is published by it */
-        atomic_fetch_sub_explicit(&ch->state, ROOM, memory_order_relaxed);
+    uint64_t room = mpsc_look(ch) % CLAIM / ROOM, granted = 0;
+
+    for (; ch->waiters.first && granted < room && !wakes_full(wakes); granted++)
         mpsc_grant(ch, true, wakes);
-    }
+    atomic_fetch_sub_explicit(&ch->state, granted * ROOM, memory_order_relaxed);
     mpsc_unmark_if_empty(ch);
-    return false;
+    return ch->waiters.first && granted < room;
 }
 
 /* Under the lock. */
@@ -338,10 +412,10 @@ static void mpsc_serve_with(struct mpsc *ch, bool (*serve)(struct mpsc *, struct
     } while (more);
 }
 
-static void mpsc_return_room(struct mpsc *ch, const struct site *at)
+static void mpsc_return_room(struct mpsc *ch, uint32_t count, const struct site *at)
 {
     /* relaxed: the slots are not used again, so whoever takes the room has nothing to see */
-    if (atomic_fetch_add_explicit(&ch->state, ROOM, memory_order_relaxed) & SENDERS_WAIT)
+    if (atomic_fetch_add_explicit(&ch->state, count * ROOM, memory_order_relaxed) & SENDERS_WAIT)
         mpsc_serve_with(ch, mpsc_serve, at);
 }
 
@@ -372,18 +446,16 @@ static int mpsc_send_granted(struct mpsc_send *self, struct claim *claim)
 {
     int error = mpsc_claim(self->channel, CLAIM, claim, self->at);
     if (error)
-        mpsc_return_room(self->channel, self->at);
+        mpsc_return_room(self->channel, 1, self->at);
     return error;
 }
 
-static enum poll mpsc_send_poll(struct future *f, struct context *cx)
+/* All that can be in the way of a send. */
+static OUT_OF_LINE enum poll mpsc_send_go_on(struct mpsc_send *self, struct context *cx)
 {
-    struct mpsc_send *self = (struct mpsc_send *)f;
     struct claim claim;
     int error = -EAGAIN;
 
-    if (!budget_spend(cx))
-        return POLL_PENDING;
     if (!self->waiter.came)
         error = mpsc_claim(self->channel, self->channel->cost, &claim, self->at);
     if (error == -EAGAIN) {
@@ -399,14 +471,22 @@ static enum poll mpsc_send_poll(struct future *f, struct context *cx)
     return POLL_READY;
 }
 
-static void mpsc_send_drop(struct future *f)
+static enum poll mpsc_send_poll(struct future *f, struct context *cx)
 {
     struct mpsc_send *self = (struct mpsc_send *)f;
+
+    if (!budget_spend(cx))
+        return POLL_PENDING;
+    if (!self->waiter.came && mpsc_send_at_once(self->channel, self->value, self->at))
+        return POLL_READY;
+    return mpsc_send_go_on(self, cx);
+}
+
+static OUT_OF_LINE void mpsc_send_give_up(struct mpsc_send *self)
+{
     struct mpsc *ch = self->channel;
     struct waker old = {0};
 
-    if (!waiter_is_unfinished(&self->waiter, f))
-        return;
     mutex_lock_at(&ch->lock, self->at);
     bool granted = self->waiter.state == WAITER_GRANTED;
     if (!granted) {
@@ -416,7 +496,15 @@ static void mpsc_send_drop(struct future *f)
     mutex_unlock_at(&ch->lock, self->at);
     waiter_drop_waker(old, self->at);
     if (granted && self->waiter.wants)
-        mpsc_return_room(ch, self->at);
+        mpsc_return_room(ch, 1, self->at);
+}
+
+static void mpsc_send_drop(struct future *f)
+{
+    struct mpsc_send *self = (struct mpsc_send *)f;
+
+    if (waiter_is_unfinished(&self->waiter, f))
+        mpsc_send_give_up(self);
 }
 
 FUTURE_TYPE_SHARED(mpsc_send, mpsc_send_poll, mpsc_send_drop);
@@ -462,23 +550,30 @@ static void mpsc_check_receiver(const struct mpsc *ch, const struct future *f, c
         misuse(at, "two futures wait to receive from channel %u at the same time", ch->number);
 }
 
+/* The room of the value that was just received, and that of the rest of its group in advance. */
+static OUT_OF_LINE void mpsc_pay_group(struct mpsc *ch, const struct site *at)
+{
+    ch->paid += ch->group;
+    mpsc_return_room(ch, ch->group, at);
+}
+
 /* Copies the next value out, if its slot is full. */
-static bool mpsc_take(struct mpsc *ch, void *value, const struct site *at)
+static inline bool mpsc_take(struct mpsc *ch, void *value, const struct site *at)
 {
     struct mpsc_slot *slot = mpsc_slot(ch, ch->first, ch->received);
 
-    /* acquire: the value (partner: mpsc_put) */
+    /* acquire: the value (partner: mpsc_fill) */
     if (!atomic_load_explicit(&slot->full, memory_order_acquire))
         return false;
     if (ch->announced) { /* the sender that claimed this slot has read the waker */
         ch->announced = false;
         ch->waiting = (struct waker){0};
     }
-    memcpy(value, slot->value, ch->size);
+    mpsc_copy(value, slot->value, ch->size);
     if (++ch->received % SLOTS == 0)
         mpsc_next_block(ch);
-    if (ch->cost != CLAIM)
-        mpsc_return_room(ch, at);
+    if (ch->received > ch->paid)
+        mpsc_pay_group(ch, at);
     return true;
 }
 
@@ -546,14 +641,14 @@ static enum poll mpsc_recv_ends(struct mpsc_recv *self, int output)
     return POLL_READY;
 }
 
-static enum poll mpsc_recv_poll(struct future *f, struct context *cx)
+/* It waits already, or may have to. */
+static OUT_OF_LINE enum poll mpsc_recv_go_on(struct mpsc_recv *self, struct context *cx, bool has_budget)
 {
-    struct mpsc_recv *self = (struct mpsc_recv *)f;
     struct mpsc *ch = self->channel;
 
-    mpsc_check_receiver(ch, f, self->at);
-    ch->receiver = f;
-    if (!budget_spend(cx))
+    mpsc_check_receiver(ch, &self->base, self->at);
+    ch->receiver = &self->base;
+    if (!has_budget)
         return POLL_PENDING;
     for (;;) {
         if (mpsc_take(ch, self->value, self->at))
@@ -569,6 +664,16 @@ static enum poll mpsc_recv_poll(struct future *f, struct context *cx)
         if (mpsc_wait(ch, state, cx, self->at))
             return POLL_PENDING;
     }
+}
+
+static enum poll mpsc_recv_poll(struct future *f, struct context *cx)
+{
+    struct mpsc_recv *self = (struct mpsc_recv *)f;
+    bool has_budget = budget_spend(cx);
+
+    if (has_budget && !self->channel->receiver && mpsc_take(self->channel, self->value, self->at))
+        return POLL_READY;
+    return mpsc_recv_go_on(self, cx, has_budget);
 }
 
 /* Takes the waker back. If a sender is reading it, it stays announced, and the next receive waits until that is over. */

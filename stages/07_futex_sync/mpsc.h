@@ -1,7 +1,11 @@
 /* An mpsc channel: many senders, one receiver, values in the order in which they were sent.
  *
- * Bounded, at most `capacity` values wait in it, and whoever sends one more waits as a task. Unbounded, sending never
- * waits, and the memory is the limit. Values are copied, see oneshot.h. Memory is taken a block of values at a time.
+ * Bounded, `capacity` values fit in, and whoever sends more waits as a task. Unbounded, sending never waits, and the
+ * memory is the limit. Values are copied, see oneshot.h. Memory is taken a block of values at a time.
+ *
+ * The capacity is exact below 32, and until the first receive. Then the receiver gives back room for several values at
+ * once, before it receives them: so up to capacity / 16 - 1 more may fit in for a while, and never more than 63. Fewer
+ * than the capacity never make a sender wait.
  *
  * The channel counts its senders; it begins with one. Whoever hands it to one more calls mpsc_add_sender first, and each
  * of them calls mpsc_drop_sender when it has sent its last value. When all have, the receiver gets what is left, and
@@ -17,28 +21,32 @@
 #include "waiters.h"
 
 #define MPSC_UNBOUNDED    UINT32_MAX
-#define MPSC_CAPACITY_MAX ((1u << 24) - 1)
+#define MPSC_CAPACITY_MAX ((1u << 24) - 64)
 
 struct mpsc_block;
 
 struct mpsc {
-    uint32_t size;      /* of a value */
-    uint32_t slot_size; /* of the slot it lies in */
-    uint32_t number;    /* in recordings */
-    atomic_uint senders;
-    uint64_t cost; /* of a send, in the state word */
+    /* set once */
+    uint32_t size;           /* of a value */
+    uint32_t slot_size;      /* of the slot it lies in */
+    uint32_t number;         /* in recordings */
+    uint32_t group;          /* the receiver gives back room for so many values at once */
+    uint64_t cost;           /* of a send, in the state word */
+    unsigned char apart[64]; /* all read what is above and change what is below: not in the same cache line */
 
     /* senders and the receiver */
-    _Atomic uint64_t state;           /* see mpsc.c */
-    struct mpsc_block *_Atomic last;  /* where the next value goes */
-    struct mutex lock;                /* of the waiters, and of `last` */
+    _Atomic uint64_t state;          /* see mpsc.c */
+    struct mpsc_block *_Atomic last; /* where the next value goes */
+    struct mutex lock;               /* of the waiters, and of `last` */
+    atomic_uint senders;
     struct waiters waiters;           /* senders; `wants`, once granted: whether there is room for its value */
     struct mpsc_block *_Atomic spare; /* one that was used and can be used again */
+    unsigned char apart_too[64];      /* what is below changes with every receive */
 
     /* the receiver */
-    unsigned char apart[64];       /* in a cache line of its own: it changes with every receive */
     struct mpsc_block *first;      /* where the next value comes from */
     uint64_t received;             /* how many so far */
+    uint64_t paid;                 /* for how many of them, and of the next, it has given back the room */
     struct waker waiting;          /* see mpsc.c for whose it is */
     bool announced;                /* it was left with the senders */
     const struct future *receiver; /* the receive that waits */

@@ -64,14 +64,21 @@ static void receives(uint64_t value)
     assert_int_equal(got, value);
 }
 
-/* Over several blocks, with so many values in it at once. */
+/* How many values fit in after so many were received: room is given back with the first value of each group. */
+static uint64_t fitting(uint32_t capacity, uint64_t received)
+{
+    uint64_t group = capacity < 32 ? 1 : capacity < 1024 ? capacity / 16 : 64;
+    return capacity + (group - received % group) % group;
+}
+
+/* Over several blocks, with so many values in it at once; as many as fit, if that is the capacity. */
 static void in_order(uint32_t capacity, uint64_t at_once)
 {
     uint64_t sent = 0, received = 0;
 
     begin(capacity);
     for (int round = 0; round < 40; round++) {
-        while (sent < received + at_once)
+        while (sent < received + (capacity == at_once ? fitting(capacity, received) : at_once))
             assert_int_equal(send_now(sent++), 0);
         if (capacity == at_once)
             assert_int_equal(send_now(sent), -EAGAIN);
@@ -91,10 +98,57 @@ static void test_in_order(void **state)
     (void)state;
     in_order(1, 1);
     in_order(3, 3);
+    in_order(31, 31);
     in_order(32, 32);
+    in_order(500, 500);
+    in_order(5000, 5000);
     in_order(1000, 100);
     in_order(MPSC_UNBOUNDED, 1);
     in_order(MPSC_UNBOUNDED, 200);
+}
+
+/* Sends from `from` on, until there is no room; says how many. */
+static uint64_t fill(uint64_t from)
+{
+    uint64_t n = 0;
+
+    while (send_now(from + n) == 0)
+        n++;
+    assert_int_equal(send_now(0), -EAGAIN);
+    return n;
+}
+
+/* Exact until the first receive, and ever so with a small capacity. With others that one makes room for a whole group,
+ * and the next in the group make none. */
+static void room_is(uint32_t capacity, uint64_t group)
+{
+    uint64_t sent = 0, received = 0;
+
+    begin(capacity);
+    assert_int_equal(sent += fill(0), capacity);
+    for (int round = 0; round < 3; round++) {
+        for (uint64_t n = 0; n < group; n++) {
+            receives(received++);
+            uint64_t more = fill(sent);
+            assert_int_equal(more, n == 0 ? group : 0);
+            sent += more;
+        }
+    }
+    assert_int_equal(sent - received, capacity);
+    mpsc_drop_sender(&ch);
+    end();
+}
+
+static void test_room(void **state)
+{
+    (void)state;
+    room_is(1, 1);
+    room_is(31, 1);
+    room_is(32, 2);
+    room_is(100, 6);
+    room_is(1023, 63);
+    room_is(1024, 64);
+    room_is(5000, 64);
 }
 
 /* Values of other sizes: all of their bytes arrive, and no others are touched. */
@@ -277,6 +331,138 @@ static void test_send_dropped_at_every_step(void **state)
         for (int polls = 1; polls < 4; polls++)
             for (int granted = 0; granted < 2; granted++)
                 drop_send(who, polls, granted);
+}
+
+/* --- groups: the first of 32 values makes room for two --- */
+
+/* A full channel, and so many that wait to send. */
+static void begin_crowd(uint32_t capacity, struct mpsc_send *sends, struct counter *counters, unsigned count)
+{
+    begin(capacity);
+    assert_int_equal(fill(0), capacity);
+    for (unsigned i = 0; i < count; i++) {
+        counters[i] = (struct counter){0};
+        sends[i] = mpsc_send(&ch, &values[0]);
+        assert_int_equal(poll_by(&sends[i], &counters[i]), POLL_PENDING);
+    }
+}
+
+static void expect_wakes(const struct counter *counters, unsigned count, unsigned woken)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(counters[i].wakes, i < woken);
+}
+
+static void sends_now(struct mpsc_send *send, struct counter *counter)
+{
+    assert_int_equal(poll_by(send, counter), POLL_READY);
+    assert_int_equal(send->output, 0);
+    assert_int_equal(counter->held, 0);
+}
+
+static void test_senders_served_by_the_group(void **state)
+{
+    (void)state;
+    struct mpsc_send sends[3];
+    struct counter counters[3];
+
+    begin_crowd(32, sends, counters, 3);
+    receives(0);
+    expect_wakes(counters, 3, 2);
+    receives(1);
+    expect_wakes(counters, 3, 2);
+    receives(2);
+    expect_wakes(counters, 3, 3);
+    assert_int_equal(send_now(1), 0); /* what the third left of its group */
+    assert_int_equal(send_now(1), -EAGAIN);
+    for (int i = 0; i < 3; i++)
+        sends_now(&sends[i], &counters[i]);
+    mpsc_drop_sender(&ch);
+    end();
+}
+
+/* More wait than are woken in one go, and there is room for more still. */
+static void test_a_group_for_many(void **state)
+{
+    (void)state;
+    enum { CROWD = 40 };
+    static struct mpsc_send sends[CROWD];
+    static struct counter counters[CROWD];
+
+    begin_crowd(1024, sends, counters, CROWD);
+    receives(0);
+    expect_wakes(counters, CROWD, CROWD);
+    assert_int_equal(fill(0), 64 - CROWD);
+    for (int i = 0; i < CROWD; i++)
+        sends_now(&sends[i], &counters[i]);
+    assert_int_equal(send_now(1), -EAGAIN);
+    mpsc_drop_sender(&ch);
+    end();
+}
+
+static void test_room_of_a_dropped_send(void **state)
+{
+    (void)state;
+    struct mpsc_send sends[3];
+    struct counter counters[3];
+
+    begin_crowd(32, sends, counters, 3);
+    receives(0);
+    future_drop(&sends[1].base);
+    expect_wakes(counters, 3, 3);
+    sends_now(&sends[0], &counters[0]);
+    sends_now(&sends[2], &counters[2]);
+    assert_int_equal(send_now(1), -EAGAIN);
+    mpsc_drop_sender(&ch);
+    end();
+}
+
+/* Room was given back for a value that nobody has sent yet: that changes nothing for a receive that waits for it, and is
+ * dropped. */
+static void test_receive_dropped_within_a_group(void **state)
+{
+    (void)state;
+    begin(100);
+    assert_int_equal(send_now(0), 0);
+    receives(0);
+    struct mpsc_recv recv = mpsc_recv(&ch, &got);
+    assert_int_equal(poll_by(&recv, &somebody), POLL_PENDING);
+    future_drop(&recv.base);
+    assert_int_equal(fill(1), 105);
+    for (uint64_t i = 1; i <= 105; i++) {
+        recv = mpsc_recv(&ch, &got);
+        assert_int_equal(poll_by(&recv, &somebody), POLL_READY);
+        assert_int_equal(got, i);
+        recv = mpsc_recv(&ch, &got);
+        future_drop(&recv.base);
+    }
+    assert_int_equal(mpsc_try_recv(&ch, &got), -EAGAIN);
+    assert_int_equal(fill(0), fitting(100, 106));
+    mpsc_drop_sender(&ch);
+    end();
+}
+
+/* Whoever waits fails, and all that is in the channel is received, beyond its capacity too. */
+static void test_closed_within_a_group(void **state)
+{
+    (void)state;
+    struct mpsc_send late;
+
+    begin(100);
+    assert_int_equal(fill(0), 100);
+    receives(0);
+    assert_int_equal(fill(100), 6);
+    late = mpsc_send(&ch, &values[0]);
+    assert_int_equal(poll_by(&late, &somebody), POLL_PENDING);
+    mpsc_close(&ch);
+    assert_int_equal(poll_by(&late, &somebody), POLL_READY);
+    assert_int_equal(late.output, -EPIPE);
+    for (uint64_t i = 1; i < 106; i++)
+        receives(i);
+    assert_int_equal(mpsc_try_recv(&ch, &got), -EPIPE);
+    assert_int_equal(send_now(1), -EPIPE);
+    mpsc_drop_sender(&ch);
+    end();
 }
 
 /* --- the end --- */
@@ -690,12 +876,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_in_order),
+        TEST(test_room),
         TEST(test_sizes),
         TEST(test_the_receiver_is_woken),
         TEST(test_the_receiver_learns_of_the_end),
         TEST(test_receive_dropped_at_every_step),
         TEST(test_senders_in_order),
         TEST(test_send_dropped_at_every_step),
+        TEST(test_senders_served_by_the_group),
+        TEST(test_a_group_for_many),
+        TEST(test_room_of_a_dropped_send),
+        TEST(test_receive_dropped_within_a_group),
+        TEST(test_closed_within_a_group),
         TEST(test_closed),
         TEST(test_closed_for_many),
         TEST(test_closed_after_a_grant),
