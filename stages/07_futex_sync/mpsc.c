@@ -77,7 +77,7 @@ enum {
 
 enum { RECEIVER_WAITS = 1, SENDERS_WAIT = 2, CLOSED = 4, GONE = 8 };
 
-/* What is seldom needed in a poll, and would make it longer each time: registers are saved for it. */
+/* What a poll seldom needs. Inlined, it would make every poll save more registers. */
 #define OUT_OF_LINE __attribute__((noinline))
 
 #define ROOM  UINT64_C(16)
