@@ -57,7 +57,7 @@
  *   Room by the group, but after it was received. Then less than the capacity fits in, for as long as the receiver does
  *   something else: and if that is to wait for who waits for room, both wait for ever.
  *   A receiver that counts how many of the next slots are full, and gives back the room for these. It can deliver them
- *   without another look, but close behind a sender it finds one or two at a time, and takes the word for each.
+ *   without another look, but close behind a sender it finds few: it changed the word four times as often.
  *   A ring instead of blocks. It would do for bounded channels only, and take its whole memory at once. */
 #include "mpsc.h"
 
