@@ -51,8 +51,8 @@ static inline void counter_wake_by_ref(void *data, const struct site *at)
 
 static inline void counter_forget(struct counter *counter)
 {
-    /* relaxed: only counted */
-    atomic_fetch_sub_explicit(&counter->held, 1, memory_order_relaxed);
+    /* The last touch: who sees none held may free it. release: partner, the loads of `held` in the tests */
+    atomic_fetch_sub_explicit(&counter->held, 1, memory_order_release);
 }
 
 static inline void counter_drop(void *data, const struct site *at)
@@ -60,15 +60,15 @@ static inline void counter_drop(void *data, const struct site *at)
     struct counter *counter = data;
 
     (void)at;
-    counter_forget(counter);
     if (counter->on_drop)
         counter->on_drop(counter->arg);
+    counter_forget(counter);
 }
 
 static inline void counter_wake(void *data, const struct site *at)
 {
-    counter_forget(data);
     counter_wake_by_ref(data, at);
+    counter_forget(data);
 }
 
 static inline struct waker counter_clone(void *data, const struct site *at)
