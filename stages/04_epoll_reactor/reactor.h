@@ -60,6 +60,12 @@ void reactor_destroy(struct reactor *reactor);
  * and wakes the tasks concerned. */
 void reactor_turn(struct reactor *reactor, int64_t timeout);
 
+/* Nothing was ever registered and no timer is queued: a look into it would be a system call for nothing. */
+static inline bool reactor_is_unused(const struct reactor *reactor)
+{
+    return reactor->slot_count == 0 && !reactor->timers.root;
+}
+
 /* Ends the turn that runs, or else the next one, at once. Any thread. */
 void reactor_nudge(struct reactor *reactor);
 

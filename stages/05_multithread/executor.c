@@ -180,7 +180,8 @@ static void executor_end_sleep(struct executor *ex)
 static void executor_look_outside(struct executor *ex)
 {
     bool asleep = executor_prepare_sleep(ex);
-    reactor_turn(&ex->reactor, asleep ? -1 : 0);
+    if (asleep || !reactor_is_unused(&ex->reactor))
+        reactor_turn(&ex->reactor, asleep ? -1 : 0);
     if (asleep)
         executor_end_sleep(ex);
 }
