@@ -30,6 +30,7 @@ enum {
 };
 
 _Thread_local struct executor *executor_here;
+_Thread_local unsigned budget_left;
 
 int executor_init(struct executor *ex, struct runtime *rt, unsigned number)
 {
@@ -55,6 +56,15 @@ static void count(_Atomic uint64_t *counter, uint64_t more)
 {
     uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, now + more, memory_order_relaxed);
+}
+
+/* There is no budget left; or nobody counts. */
+bool budget_ask(struct context *cx)
+{
+    if (!executor_here || !executor_here->polling)
+        return true;
+    waker_wake_by_ref(cx->waker);
+    return false;
 }
 
 /* --- into the queues --- */

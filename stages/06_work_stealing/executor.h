@@ -43,7 +43,6 @@ struct executor {
     unsigned hand_next, hand_count;
     struct task *polling; /* the task in whose poll we are */
     unsigned clones;      /* wakers of it that it has made in this poll, and that its word does not count yet */
-    unsigned budget;      /* what it may still do in this poll, see budget_spend */
     bool gave_way;        /* it has woken itself in this poll */
     bool has_offer;       /* something was put into the ring that others might want, and nobody was asked */
     bool searching;
@@ -86,18 +85,22 @@ void executor_adopt(struct executor *ex, struct task *task);
 /* Queues a task whose RUNNING the caller has just set. Any thread. */
 void executor_queue(struct task *task);
 
+/* What the task in whose poll this thread is may still do, see budget_spend; 0 outside of a poll. */
+extern _Thread_local unsigned budget_left;
+
 /* Around the poll of a task. end: has it woken itself meanwhile? */
 static inline void executor_begin_poll(struct executor *ex, struct task *task)
 {
     ex->polling = task;
     ex->clones = 0;
     ex->gave_way = false;
-    ex->budget = BUDGET_PER_POLL;
+    budget_left = BUDGET_PER_POLL;
 }
 
 static inline bool executor_end_poll(struct executor *ex)
 {
     ex->polling = NULL;
+    budget_left = 0;
     return ex->gave_way;
 }
 
@@ -128,17 +131,12 @@ static inline bool executor_note_own_clone(const struct task *task)
  * would run nothing else. So every leaf future that could go on at once spends one unit first. False: there is none left;
  * the task of cx was woken, and the future says Pending. On a thread that is no worker there is no end to it.
  * Source: Tokio's cooperative scheduling (task::coop). */
+bool budget_ask(struct context *cx);
 static inline bool budget_spend(struct context *cx)
 {
-    struct executor *ex = executor_current();
-
-    if (!ex || !ex->polling)
-        return true;
-    if (ex->budget == 0) {
-        waker_wake_by_ref(cx->waker);
-        return false;
-    }
-    ex->budget--;
+    if (budget_left == 0)
+        return budget_ask(cx);
+    budget_left--;
     return true;
 }
 
