@@ -157,6 +157,14 @@ struct socket_connect socket_connect_at(struct socket *socket, uint16_t port, co
 
 /* --- reading --- */
 
+/* What leaves room has taken all there was, or so it is most of the time. */
+static enum poll socket_read_ends(struct socket_read *self)
+{
+    if (self->output > 0 && (size_t)self->output < self->room)
+        source_ran_dry(&self->socket->source, SOURCE_READ);
+    return POLL_READY;
+}
+
 static enum poll socket_read_poll(struct future *f, struct context *cx)
 {
     struct socket_read *self = (struct socket_read *)f;
@@ -169,7 +177,7 @@ static enum poll socket_read_poll(struct future *f, struct context *cx)
         if (self->output == -EAGAIN)
             source_would_block(&self->socket->source, SOURCE_READ);
         else if (self->output != -EINTR)
-            return POLL_READY;
+            return socket_read_ends(self);
     }
 }
 
@@ -191,7 +199,14 @@ struct socket_read socket_read_at(struct socket *socket, void *buffer, size_t ro
 
 /* --- writing --- */
 
-/* The kernel may take fewer bytes than it is given: the rest is offered again. */
+/* The kernel may take fewer bytes than it is given: the rest is offered again, when there is room for it. */
+static void socket_write_goes_on(struct socket_write *self)
+{
+    self->sent += (size_t)self->output;
+    if (self->sent < self->count)
+        source_ran_dry(&self->socket->source, SOURCE_WRITE);
+}
+
 static enum poll socket_write_poll(struct future *f, struct context *cx)
 {
     struct socket_write *self = (struct socket_write *)f;
@@ -206,7 +221,7 @@ static enum poll socket_write_poll(struct future *f, struct context *cx)
         if (self->output == -EAGAIN)
             source_would_block(&self->socket->source, SOURCE_WRITE);
         else if (self->output >= 0)
-            self->sent += (size_t)self->output;
+            socket_write_goes_on(self);
         else if (self->output != -EINTR)
             return POLL_READY;
     }

@@ -12,6 +12,9 @@
 
 enum { EVENTS_PER_TURN = 256, WAKES_PER_LOCK = 64 };
 
+/* events of a stream after which a read may leave room and something to read; see source_ran_dry */
+enum { MORE_THAN_BYTES = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI };
+
 #define NO_SLOT UINT32_MAX /* the event data of a descriptor is slot | generation << 32 */
 
 static const enum trace_source trace_source_of[2] = {TRACE_SOURCE_READ, TRACE_SOURCE_WRITE};
@@ -178,7 +181,7 @@ static int source_join(struct source *source, struct reactor *reactor)
 static int source_watch(struct source *source, struct reactor *reactor, enum direction direction, const struct site *at)
 {
     unsigned watched = source->watched | 1u << direction;
-    uint32_t events = (watched & 1 << SOURCE_READ ? EPOLLIN | EPOLLRDHUP : 0) |
+    uint32_t events = (watched & 1 << SOURCE_READ ? EPOLLIN | EPOLLRDHUP | EPOLLPRI : 0) |
                       (watched & 1 << SOURCE_WRITE ? EPOLLOUT : 0);
     uint64_t key = slot_key(reactor, source->slot);
     int fd = source_fd(source);
@@ -266,6 +269,26 @@ void source_would_block(struct source *source, enum direction direction)
         if (atomic_compare_exchange_weak_explicit(&source->news, &now, now & ~(1u << direction), memory_order_relaxed,
                                                   memory_order_relaxed))
             break;
+}
+
+/* A read from a stream that leaves room has taken all there was. The call that would only confirm it is saved: it would be
+ * one of two for each request. What if there is something to be read all the same?
+ *
+ *   It came after the kernel had collected the latest event that was handled before the call: then it is an event of its
+ *   own. If another worker has handled that meanwhile, the count has changed, and nothing is cleared; if it is handled
+ *   later, it sets the bit again and wakes whoever waits. So it is with bytes that come between the call and the mark,
+ *   and with the end of the stream, wherever it comes. If the source is not registered yet, nothing was collected, and
+ *   the registration reports all there is.
+ *   It came before, and the call did not take it: then nobody will hear of it again. It is no byte, as a read would have
+ *   taken it; it is the end of the stream or an error, or bytes behind an urgent one, before which a read stops. The same
+ *   event has told of those, and left SOURCE_END: from then on only the kernel's word counts.
+ *
+ * -EAGAIN is that word, so source_would_block does not care for SOURCE_END. A write that was not taken whole has found
+ * the buffer full; the kernel reports when there is room, and after an error no write is taken at all. */
+void source_ran_dry(struct source *source, enum direction direction)
+{
+    if (!(source->seen[direction] & SOURCE_END))
+        source_would_block(source, direction);
 }
 
 /* An event: raises the news. Under the lock, so the count is not raised twice at once. release: partner source_look. */
@@ -518,7 +541,7 @@ int64_t reactor_limit(const struct reactor *reactor, int64_t timeout)
 static bool reactor_dispatch(struct reactor *reactor, const struct epoll_event *event, struct wakes *wakes)
 {
     /* A hang-up or an error ends both directions: whoever waits must try the call and see the result. */
-    static const uint32_t means[2] = {EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR, EPOLLOUT | EPOLLHUP | EPOLLERR};
+    static const uint32_t means[2] = {EPOLLIN | MORE_THAN_BYTES, EPOLLOUT | EPOLLHUP | EPOLLERR};
     uint32_t index = (uint32_t)event->data.u64;
 
     if (slot_key(reactor, index) != event->data.u64)
@@ -530,7 +553,7 @@ static bool reactor_dispatch(struct reactor *reactor, const struct epoll_event *
     TRACE(READY, 0, fd, event->events);
     unsigned directions = (event->events & means[SOURCE_READ] ? 1u << SOURCE_READ : 0) |
                           (event->events & means[SOURCE_WRITE] ? 1u << SOURCE_WRITE : 0);
-    source_raise(source, directions);
+    source_raise(source, directions | (event->events & MORE_THAN_BYTES ? SOURCE_END : 0));
     for (int direction = SOURCE_READ; direction <= SOURCE_WRITE; direction++)
         if (directions & 1u << direction)
             wakes_add(wakes, &source->waiting[direction].waker, trace_source_of[direction], (uint64_t)fd, SITE(""));

@@ -22,10 +22,12 @@ enum direction { SOURCE_READ, SOURCE_WRITE };
  *
  * `news` is what is known about it, in one word:
  *
- *   part      says                              set or raised by                 cleared by
- *   1 << READ,  the next call in that direction source_init (a guess), and the   source_would_block, if nothing was
- *   1 << WRITE  may succeed                     reactor for each event           raised since the call was made
- *   the rest    how many events there were      the reactor, by SOURCE_EVENT     -
+ *   part        says                              set or raised by                 cleared by
+ *   1 << READ,  the next call in that direction   source_init (a guess), and the   source_would_block and source_ran_dry,
+ *   1 << WRITE  may succeed                       reactor for each event           if nothing was raised since the call
+ *   SOURCE_END  a read that leaves room has not   the reactor, for an event that   nobody
+ *               taken all there is                has to do with more than bytes
+ *   the rest    how many events there were        the reactor, by SOURCE_EVENT     -
  *
  * The kernel reports a change once (edge-triggered). Were it to do so between a read that would block and the clearing
  * of the bit, the report would be lost; that is what the count is for. */
@@ -45,7 +47,7 @@ struct source {
     } waiting[2];                   /* by direction */
 };
 
-enum { SOURCE_EVENT = 4 };
+enum { SOURCE_END = 4, SOURCE_EVENT = 8 };
 
 /* A registration. An event from the kernel names the slot and its generation, not the source: an event that was
  * collected before the source was closed is then recognised as stale, even when the slot is used again. */
@@ -111,6 +113,10 @@ enum poll source_poll_ready(struct source *source, enum direction direction, con
 
 /* The call made after the latest source_poll_ready in this direction would have blocked. */
 void source_would_block(struct source *source, enum direction direction);
+
+/* That call read or wrote less than it might have, and the socket is a stream: the next one would block, and need not be
+ * made. See reactor.c for when that is true. */
+void source_ran_dry(struct source *source, enum direction direction);
 
 /* The future gives up waiting, if it does. */
 void source_forget(struct source *source, enum direction direction, const struct future *owner, const struct site *at);

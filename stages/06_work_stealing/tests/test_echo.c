@@ -39,6 +39,7 @@ struct server {
     struct program program;
     struct recording recording;
     unsigned told[CALLS]; /* by server_calls, of each */
+    unsigned told_waits;  /* by server_write_waits */
     uint16_t port;
 };
 
@@ -55,6 +56,7 @@ static void server_start(struct server *server, const char *name, rlim_t descrip
     server->port = (uint16_t)port;
     recording_open(&server->recording, trace);
     memset(server->told, 0, sizeof server->told);
+    server->told_waits = 0;
 }
 
 /* Ends it as a user would, and expects it to end well. */
@@ -106,6 +108,18 @@ static unsigned server_calls(struct server *server, enum trace_call call, int64_
         count += record->kind == TRACE_SYSCALL_END && record->a == call &&
                  (result == INT64_MAX || (int64_t)record->b == result);
     server->told[call] = count;
+    return count - told;
+}
+
+/* How many times since it was last asked the server has begun to wait until it can write. */
+static unsigned server_write_waits(struct server *server)
+{
+    unsigned count = 0, told = server->told_waits;
+    uint64_t at = 0;
+
+    for (const struct record *record; (record = server_event(server, &at));)
+        count += record->kind == TRACE_WAIT && record->a == TRACE_SOURCE_WRITE;
+    server->told_waits = count;
     return count - told;
 }
 
@@ -372,7 +386,7 @@ static size_t stuff(struct server *server, int fd, unsigned client)
 {
     size_t sent = send_what_fits(fd, client, 0);
 
-    while (server_calls(server, TRACE_CALL_SEND, -EAGAIN) == 0) {
+    while (server_write_waits(server) == 0) {
         look_again();
         sent = send_what_fits(fd, client, sent);
     }

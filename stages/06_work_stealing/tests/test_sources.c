@@ -1,4 +1,4 @@
-/* LINK: @tests/support.link */
+/* LINK: @tests/support.link -Wl,--wrap=recv,--wrap=send */
 /* Descriptors and timers when there are several workers: who hears of an event, and that nothing is lost when two workers
  * have to do with the same socket or the same sleep. */
 #define _GNU_SOURCE
@@ -7,7 +7,9 @@
 #include "net.h"
 #include "timer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,10 +17,36 @@
 
 static struct runtime rt;
 
-/* --- a task that reads bytes, one by one --- */
+static struct socket ends[2]; /* of a connection: ours, and the peer's */
+
+/* --- how often the runtime reads and writes at our end --- */
+
+static atomic_uint reads, writes;
+
+ssize_t __real_recv(int fd, void *buffer, size_t room, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t count, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t room, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags);
+
+ssize_t __wrap_recv(int fd, void *buffer, size_t room, int flags)
+{
+    if (fd == source_fd(&ends[0].source))
+        atomic_fetch_add(&reads, 1);
+    return __real_recv(fd, buffer, room, flags);
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags)
+{
+    if (fd == source_fd(&ends[0].source))
+        atomic_fetch_add(&writes, 1);
+    return __real_send(fd, bytes, count, flags);
+}
+
+/* --- a task that reads bytes, by default one by one --- */
 
 struct notes {
-    int count; /* input: of bytes to read */
+    int count;   /* input: of bytes to read */
+    size_t room; /* input: for how many at once */
     atomic_uint polls, worker;
     atomic_int result, drops; /* result: 0, or -errno */
     atomic_int came;
@@ -28,7 +56,7 @@ struct reader {
     struct future base;
     struct socket *socket;
     struct notes *notes;
-    char byte;
+    char bytes[16];
     bool reading;
     struct socket_read read;
 };
@@ -41,7 +69,7 @@ static enum poll reader_poll(struct future *f, struct context *cx)
     atomic_fetch_add(&self->notes->polls, 1);
     for (;;) {
         if (!self->reading)
-            self->read = socket_read(self->socket, &self->byte, 1);
+            self->read = socket_read(self->socket, self->bytes, self->notes->room);
         self->reading = true;
         if (future_poll(&self->read.base, cx) == POLL_PENDING)
             return POLL_PENDING;
@@ -50,7 +78,7 @@ static enum poll reader_poll(struct future *f, struct context *cx)
         self->reading = false;
         if (got <= 0)
             atomic_store(&self->notes->result, (int)got);
-        if (got <= 0 || atomic_fetch_add(&self->notes->came, 1) + 1 == self->notes->count)
+        if (got <= 0 || atomic_fetch_add(&self->notes->came, (int)got) + got == self->notes->count)
             return POLL_READY;
     }
 }
@@ -66,17 +94,21 @@ static void reader_drop(struct future *f)
 
 FUTURE_TYPE(reader, reader_poll, reader_drop);
 
-static void reader_spawn(struct socket *socket, struct notes *notes, int count)
+static void reader_spawn_with(struct socket *socket, struct notes *notes, int count, size_t room)
 {
     struct reader new = {.socket = socket, .notes = notes};
 
     memset(notes, 0, sizeof *notes);
     notes->count = count;
+    notes->room = room;
     future_init(&new.base, &reader_type);
     assert_int_equal(task_spawn(&rt, &new, NULL), 0);
 }
 
-static struct socket ends[2]; /* of a connection: ours, and the peer's */
+static void reader_spawn(struct socket *socket, struct notes *notes, int count)
+{
+    reader_spawn_with(socket, notes, count, 1);
+}
 
 static void connect_pair(struct socket *pair)
 {
@@ -262,6 +294,200 @@ static void test_bytes_that_come_before_the_registration(void **state)
     close_pair(ends);
 }
 
+/* --- a read that leaves room --- */
+
+enum { AMPLE = 16 };
+
+/* A reader with room for more than comes waits on a worker that is alone. */
+static void begin_ample(struct notes *notes, int count)
+{
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    reader_spawn_with(&ends[0], notes, count, AMPLE);
+    wait_until(notes->polls == 1 && workers_asleep(&rt) == 1);
+}
+
+static void end_ample(struct notes *notes)
+{
+    wait_until(notes->drops == 1);
+    runtime_destroy(&rt);
+    close_pair(ends);
+}
+
+static void test_a_read_that_leaves_room_is_the_last(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_ample(&notes, 2);
+    atomic_store(&reads, 0);
+    send_byte(&ends[1]);
+    wait_until(notes.came == 1 && workers_asleep(&rt) == 1);
+    assert_int_equal(reads, 1);
+    send_byte(&ends[1]);
+    end_ample(&notes);
+    assert_int_equal(reads, 2);
+}
+
+static void test_a_read_that_fills_its_room_is_not(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_ample(&notes, AMPLE + 1);
+    assert_int_equal(send(source_fd(&ends[1].source), "seventeen letters", AMPLE + 1, 0), AMPLE + 1);
+    end_ample(&notes);
+}
+
+/* What happens at the peer's end while our worker is busy is one event. */
+static void begin_busy(struct notes *notes, struct strings *busy, int count)
+{
+    begin_ample(notes, count);
+    puppet_spawn(&rt, busy, NULL);
+}
+
+static void test_the_end_in_the_event_of_the_bytes(void **state)
+{
+    struct strings busy;
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_busy(&notes, &busy, 2);
+    send_byte(&ends[1]);
+    assert_int_equal(shutdown(source_fd(&ends[1].source), SHUT_WR), 0);
+    end_puppet(&busy);
+    end_ample(&notes);
+    assert_int_equal(seen(TRACE_READY), 1);
+    assert_int_equal(notes.came, 1);
+    assert_int_equal(notes.result, 0);
+}
+
+static void shut_peer(void *unused)
+{
+    (void)unused;
+    sure(shutdown(source_fd(&ends[1].source), SHUT_WR) == 0);
+}
+
+/* The event is in the worker's hands, and tells of bytes only. */
+static void test_the_end_between_the_event_and_the_read(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_ample(&notes, 2);
+    at_point(TRACE_SYSCALL_BEGIN, TRACE_CALL_RECV, shut_peer, NULL);
+    send_byte(&ends[1]);
+    end_ample(&notes);
+    assert_int_equal(seen(TRACE_READY), 2);
+    assert_int_equal(notes.came, 1);
+}
+
+static void test_the_end_after_the_read(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    connect_pair(ends);
+    begin_ample(&notes, 2);
+    send_byte(&ends[1]);
+    wait_until(notes.came == 1 && workers_asleep(&rt) == 1);
+    shut_peer(NULL);
+    end_ample(&notes);
+    assert_int_equal(notes.came, 1);
+}
+
+static void shut_and_wait_for_ready(void *unused)
+{
+    unsigned before = seen(TRACE_READY);
+
+    shut_peer(unused);
+    wait_until(seen(TRACE_READY) > before);
+}
+
+/* The byte is read, nothing is marked yet, and the other worker handles the next event. */
+static void event_between_the_read_and_the_mark(struct notes *notes, action *act)
+{
+    connect_pair(ends);
+    begin_two();
+    reader_spawn_with(&ends[0], notes, 2, AMPLE);
+    wait_until(notes->polls == 1 && workers_asleep(&rt) == 2);
+    at_point(TRACE_SYSCALL_END, TRACE_CALL_RECV, act, NULL);
+    send_byte(&ends[1]);
+    end_ample(notes);
+}
+
+static void test_bytes_between_the_read_and_the_mark(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    event_between_the_read_and_the_mark(&notes, send_and_wait_for_ready);
+    assert_int_equal(notes.came, 2);
+}
+
+static void test_the_end_between_the_read_and_the_mark(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    event_between_the_read_and_the_mark(&notes, shut_and_wait_for_ready);
+    assert_int_equal(notes.came, 1);
+    assert_int_equal(notes.result, 0);
+}
+
+static void connect_tcp(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+        peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(listen(listener, 1), 0); /* on any port */
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(connect(peer, (struct sockaddr *)&address, size), 0);
+    ends[0] = socket_from_fd(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    ends[1] = socket_from_fd(peer);
+    close(listener);
+}
+
+static void test_a_reset_in_the_event_of_the_bytes(void **state)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    struct strings busy;
+    struct notes notes;
+
+    (void)state;
+    connect_tcp();
+    begin_busy(&notes, &busy, 2);
+    send_byte(&ends[1]);
+    assert_int_equal(setsockopt(source_fd(&ends[1].source), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    socket_close(&ends[1]);
+    end_puppet(&busy);
+    end_ample(&notes);
+    assert_int_equal(notes.came, 1);
+    assert_int_equal(notes.result, -ECONNRESET);
+}
+
+/* A read stops before an urgent byte, however much room it has; the next one leaves that out. */
+static void test_bytes_behind_an_urgent_one(void **state)
+{
+    struct strings busy;
+    struct notes notes;
+
+    (void)state;
+    connect_tcp();
+    begin_busy(&notes, &busy, 2);
+    send_byte(&ends[1]);
+    assert_int_equal(send(source_fd(&ends[1].source), "!", 1, MSG_OOB), 1);
+    send_byte(&ends[1]);
+    end_puppet(&busy);
+    end_ample(&notes);
+    assert_int_equal(notes.came, 2);
+}
+
 /* --- one socket, two tasks --- */
 
 struct writer {
@@ -317,10 +543,12 @@ static void test_a_reader_and_a_writer_on_two_workers(void **state)
     begin_two();
     reader_spawn_on_1(&ends[0], &notes, 1);
     struct strings *first = puppet_spawn_on(&rt, 1);
+    atomic_store(&writes, 0);
     struct writer new = {.write = socket_write(&ends[0], bulk, sizeof bulk), .worker = &worker, .over = &over};
     future_init(&new.base, &writer_type);
     assert_int_equal(task_spawn(&rt, &new, NULL), 0);
     wait_until(worker == 2 && workers_asleep(&rt) == 1); /* it can write no more for now */
+    assert_int_equal(writes, 1);                         /* as a write that was cut short has said */
     assert_int_equal(pthread_create(&peer, NULL, drain_and_answer, room), 0);
     wait_until(over == 1);
     wait_until(notes.drops == 1);
@@ -562,6 +790,15 @@ int main(void)
         TEST(test_a_busy_worker_looks_itself),
         TEST(test_an_event_before_the_mark_is_cleared),
         TEST(test_bytes_that_come_before_the_registration),
+        TEST(test_a_read_that_leaves_room_is_the_last),
+        TEST(test_a_read_that_fills_its_room_is_not),
+        TEST(test_the_end_in_the_event_of_the_bytes),
+        TEST(test_the_end_between_the_event_and_the_read),
+        TEST(test_the_end_after_the_read),
+        TEST(test_bytes_between_the_read_and_the_mark),
+        TEST(test_the_end_between_the_read_and_the_mark),
+        TEST(test_a_reset_in_the_event_of_the_bytes),
+        TEST(test_bytes_behind_an_urgent_one),
         TEST(test_a_reader_and_a_writer_on_two_workers),
         TEST(test_a_close_on_another_thread),
         TEST(test_a_close_while_the_event_is_on_its_way),
