@@ -17,7 +17,7 @@ struct socket {
     struct source source;
 };
 
-/* Wraps a stream socket of the caller's, which must not block (O_NONBLOCK) and which belongs to the result from now on. */
+/* Wraps a stream socket of the caller's, which must not block (O_NONBLOCK). The result owns it from now on. */
 struct socket socket_from_fd(int fd);
 
 /* Opens a socket that listens on port (0: any free one). 0 or -errno. */

@@ -23,7 +23,7 @@ enum direction { SOURCE_READ, SOURCE_WRITE };
  * `news` is what is known about it, in one word:
  *
  *   part        says                              set or raised by                 cleared by
- *   1 << READ,  the next call in that direction   source_init (a guess), and the   source_would_block and source_ran_dry,
+ *   1 << READ,  the next call in that direction   source_init (a guess), and the   source_would_block, source_ran_dry,
  *   1 << WRITE  may succeed                       reactor for each event           if nothing was raised since the call
  *   SOURCE_END  a read that leaves room has not   the reactor, for an event that   nobody
  *               taken all there is                has to do with more than bytes
@@ -114,8 +114,8 @@ enum poll source_poll_ready(struct source *source, enum direction direction, con
 /* The call made after the latest source_poll_ready in this direction would have blocked. */
 void source_would_block(struct source *source, enum direction direction);
 
-/* That call read or wrote less than it might have, and the socket is a stream: the next one would block, and need not be
- * made. See reactor.c for when that is true. */
+/* That call read or wrote less than it might have, and the socket is a stream: the next one would block, and need not
+ * be made. See reactor.c for when that is true. */
 void source_ran_dry(struct source *source, enum direction direction);
 
 /* The future gives up waiting, if it does. */
