@@ -40,6 +40,14 @@ $(BUILD)/stages/$(1)/libwakeful.a: stage-$(1)
 endef
 $(foreach s,$(BENCH_STAGES),$(eval $(call bench_stage,$(s),$(call number_of,$(s)))))
 
+# Stage 06 once more, with one reactor for all workers; for the workload that is about descriptors.
+BENCH_PROGRAMS += $(BENCH_DIR)/http-stage06-shared
+$(BENCH_DIR)/http-stage06-shared: private override LDFLAGS += -Wl,--wrap=reactor_current,--wrap=reactor_glance,--wrap=watch_init,--wrap=watch_wait
+$(BENCH_DIR)/http-stage06-shared: $(patsubst bench/stages/%.c,$(BENCH_DIR)/06_work_stealing/%.o, \
+    $(call bench_sources,06_work_stealing) bench/stages/shared/one_reactor.c) \
+    $(BENCH_SHARED) $(BUILD)/stages/06_work_stealing/libwakeful.a
+	$(BENCH_LINK)
+
 # ---- the peers in C; libuv only where it is installed
 
 BENCH_PEERS := ring threads select poll epoll http-epoll http-threads \
