@@ -1,6 +1,6 @@
 /* One thread reads from a descriptor and notes after each read that nothing is left, as after a read that leaves room;
- * another one turns the reactor; a third sends two bytes. Both must be read: an event that is handled between the read and
- * the note is not wiped out by it. */
+ * another one turns the reactor; a third sends two bytes. Both must be read: an event that is handled between the read
+ * and the note is not wiped out by it. */
 #include "explore.h"
 
 #include "executor.h"

@@ -274,14 +274,14 @@ void source_would_block(struct source *source, enum direction direction)
 /* A read from a stream that leaves room has taken all there was. The call that would only confirm it is saved: it would
  * be one of two for each request. What if there is something to be read all the same?
  *
- *   It came after the kernel had collected the latest event that was handled before the call: then it is an event of its
- *   own. If another worker has handled that meanwhile, the count has changed, and nothing is cleared; if it is handled
- *   later, it sets the bit again and wakes whoever waits. So it is with bytes that come between the call and the note,
- *   and with the end of the stream, wherever it comes. If the source is not registered yet, nothing was collected, and
- *   the registration reports all there is.
+ *   It came after the kernel had collected the latest event that was handled before the call: then it is an event of
+ *   its own. If another worker has handled that meanwhile, the count has changed, and nothing is cleared; if it is
+ *   handled later, it sets the bit again and wakes whoever waits. So it is with bytes that come between the call and the
+ *   note, and with the end of the stream, wherever it comes. If the source is not registered yet, nothing was collected,
+ *   and the registration reports all there is.
  *   It came before, and the call did not take it: then nobody will hear of it again. It is no byte, as a read would have
- *   taken it; it is the end of the stream or an error, or bytes behind an urgent one, before which a read stops. The same
- *   event has told of those, and left SOURCE_END: from then on only the kernel's word counts.
+ *   taken it; it is the end of the stream or an error, or bytes behind an urgent one, before which a read stops. The
+ *   same event has told of those, and left SOURCE_END: from then on only the kernel's word counts.
  *
  * -EAGAIN is that word, so source_would_block does not care for SOURCE_END. A write that was cut short has found the
  * buffer full; the kernel reports when there is room, and after an error it takes no write at all. */
