@@ -1,16 +1,11 @@
 /* A reactor for each worker, or one for all? One epoll set for all would do what is done here with a system call less
  * for each wait, but all workers that poll sockets would meet in it, at one lock in the kernel and one of ours. The
- * bench has both, and with two workers on two cores, one of which the client needs, a request over HTTP took of the CPU
- * time
+ * bench has both: http-stage06 and http-stage06-shared, measured by `bench/http/load PROGRAM CONNECTIONS 2`. With two
+ * workers on two cores, of which the client needs one, the shared reactor took 0.95 of the CPU time for a request: with
+ * 64 connections as with 1,000, the median of 26 and of 14 pairs of runs, which differ more than that among themselves.
  *
- *   connections   one for all, against one for each
- *   64            0.90   (median of 12 pairs of runs)
- *   1,000         0.94   (of 6)
- *
- *   bench/http/load build/bench/http-stage06 64 2; bench/http/load build/bench/http-stage06-shared 64 2
- *
- * So here the call is dearer than the locks: two workers hardly meet at them. More workers meet more often; that was
- * not measured, for want of cores. Nothing else differs: in both a ready descriptor wakes whoever is idle.
+ * So here the call is dearer than the locks, by a little: two workers hardly meet at them. More workers meet more often;
+ * that was not measured, for want of cores. Nothing else differs: in both a ready descriptor wakes whoever is idle.
  *
  * Designs that were rejected:
  *   Each worker sleeps in its own reactor. What happens there while it is busy stays there, and other workers sleep.
