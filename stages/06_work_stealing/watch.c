@@ -4,8 +4,9 @@
  * workers on two cores, of which the client needs one, the shared reactor took 0.95 of the CPU time for a request: with
  * 64 connections as with 1,000, the median of 26 and of 14 pairs of runs, which differ more than that among themselves.
  *
- * So here the call is dearer than the locks, by a little: two workers hardly meet at them. More workers meet more often;
- * that was not measured, for want of cores. Nothing else differs: in both a ready descriptor wakes whoever is idle.
+ * So here the call is dearer than the locks, by a little: two workers hardly meet at them. More workers meet more
+ * often; that was not measured, for want of cores. Nothing else differs: in both a ready descriptor wakes whoever is
+ * idle.
  *
  * Designs that were rejected:
  *   Each worker sleeps in its own reactor. What happens there while it is busy stays there, and other workers sleep.
