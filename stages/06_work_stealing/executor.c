@@ -29,6 +29,8 @@ enum {
     LIFO_LIMIT = 3,
 };
 
+_Static_assert(RING_CAPACITY / HAND_SIZE <= HAND_SIZE, "what is taken from the ring at once fits in hand");
+
 _Thread_local struct executor *executor_here;
 _Thread_local unsigned budget_left;
 

@@ -120,6 +120,27 @@ static void test_memory_is_used_again(void **state)
     slab_close(slab);
 }
 
+/* Tasks that are spawned in a row do not share a cache line, for the first half of a chunk; and the other half is not
+ * lost: no chunk more is taken for it. */
+static void test_neighbours_lie_apart(void **state)
+{
+    enum { SIZE = 72, HALF = 256 * 1024 / SIZE / 2 - 2 };
+    static struct task *tasks[2 * HALF];
+    struct slab *slab = slab_new(&rt);
+
+    (void)state;
+    for (int i = 0; i < 2 * HALF; i++) {
+        tasks[i] = take(slab, SIZE);
+        if (i > 0 && i < HALF)
+            assert_true((uintptr_t)tasks[i] / 64 > ((uintptr_t)tasks[i - 1] + SIZE - 1) / 64);
+    }
+    assert_int_equal(calls_made(CALL_MMAP), 1);
+    assert_int_equal(tasks_alive(slab), 2 * HALF);
+    for (int i = 0; i < 2 * HALF; i++)
+        give_back(tasks[i], slab);
+    slab_close(slab);
+}
+
 /* --- given back by others --- */
 
 static void give_back_elsewhere(void *task)
@@ -319,6 +340,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_blocks_of_all_sizes),
         TEST(test_memory_is_used_again),
+        TEST(test_neighbours_lie_apart),
         TEST(test_given_back_by_another_thread),
         TEST(test_the_last_block_ends_it),
         TEST(test_only_tasks_that_are_not_over_count),
