@@ -40,15 +40,22 @@ void async_mutex_unlock_slow(struct async_mutex *m, const struct site *at)
     async_semaphore_release_at(&m->semaphore, 1, at);
 }
 
+/* All but the short way. Not inlined, as every poll would have to save more registers for it. */
+static __attribute__((noinline)) enum poll async_mutex_lock_go_on(struct async_mutex_lock *self, struct context *cx)
+{
+    if (!budget_spend(cx))
+        return POLL_PENDING;
+    return async_semaphore_poll(&self->mutex->semaphore, &self->base, &self->waiter, cx, self->at);
+}
+
 static enum poll async_mutex_lock_poll(struct future *f, struct context *cx)
 {
     struct async_mutex_lock *self = (struct async_mutex_lock *)f;
 
-    if (!budget_spend(cx))
-        return POLL_PENDING;
-    if (!self->waiter.came && async_semaphore_take_only(&self->mutex->semaphore))
-        return POLL_READY;
-    return async_semaphore_poll(&self->mutex->semaphore, f, &self->waiter, cx, self->at);
+    if (budget_left == 0 || self->waiter.came || !async_semaphore_take_only(&self->mutex->semaphore))
+        return async_mutex_lock_go_on(self, cx);
+    budget_left--;
+    return POLL_READY;
 }
 
 static void async_mutex_lock_drop(struct future *f)
