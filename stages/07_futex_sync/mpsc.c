@@ -456,6 +456,8 @@ static OUT_OF_LINE enum poll mpsc_send_go_on(struct mpsc_send *self, struct cont
     struct claim claim;
     int error = -EAGAIN;
 
+    if (!budget_spend(cx))
+        return POLL_PENDING;
     if (!self->waiter.came)
         error = mpsc_claim(self->channel, self->channel->cost, &claim, self->at);
     if (error == -EAGAIN) {
@@ -475,11 +477,10 @@ static enum poll mpsc_send_poll(struct future *f, struct context *cx)
 {
     struct mpsc_send *self = (struct mpsc_send *)f;
 
-    if (!budget_spend(cx))
-        return POLL_PENDING;
-    if (!self->waiter.came && mpsc_send_at_once(self->channel, self->value, self->at))
-        return POLL_READY;
-    return mpsc_send_go_on(self, cx);
+    if (budget_left == 0 || self->waiter.came || !mpsc_send_at_once(self->channel, self->value, self->at))
+        return mpsc_send_go_on(self, cx);
+    budget_left--;
+    return POLL_READY;
 }
 
 static OUT_OF_LINE void mpsc_send_give_up(struct mpsc_send *self)
@@ -642,13 +643,13 @@ static enum poll mpsc_recv_ends(struct mpsc_recv *self, int output)
 }
 
 /* It waits already, or may have to. */
-static OUT_OF_LINE enum poll mpsc_recv_go_on(struct mpsc_recv *self, struct context *cx, bool has_budget)
+static OUT_OF_LINE enum poll mpsc_recv_go_on(struct mpsc_recv *self, struct context *cx)
 {
     struct mpsc *ch = self->channel;
 
     mpsc_check_receiver(ch, &self->base, self->at);
     ch->receiver = &self->base;
-    if (!has_budget)
+    if (!budget_spend(cx))
         return POLL_PENDING;
     for (;;) {
         if (mpsc_take(ch, self->value, self->at))
@@ -669,11 +670,11 @@ static OUT_OF_LINE enum poll mpsc_recv_go_on(struct mpsc_recv *self, struct cont
 static enum poll mpsc_recv_poll(struct future *f, struct context *cx)
 {
     struct mpsc_recv *self = (struct mpsc_recv *)f;
-    bool has_budget = budget_spend(cx);
 
-    if (has_budget && !self->channel->receiver && mpsc_take(self->channel, self->value, self->at))
-        return POLL_READY;
-    return mpsc_recv_go_on(self, cx, has_budget);
+    if (budget_left == 0 || self->channel->receiver || !mpsc_take(self->channel, self->value, self->at))
+        return mpsc_recv_go_on(self, cx);
+    budget_left--;
+    return POLL_READY;
 }
 
 /* Takes the waker back. If a sender is reading it, it stays announced, and the next receive waits until that is over. */
