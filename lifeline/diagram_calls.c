@@ -82,8 +82,9 @@ static const char *ready_bits(struct builder *b, uint64_t bits)
 {
     struct pool *pool = &b->d->pool;
 
-    return pool_format(pool, "%s%s%s%s%s", bits & EPOLLIN ? " IN" : "", bits & EPOLLOUT ? " OUT" : "",
-                       bits & EPOLLRDHUP ? " RDHUP" : "", bits & EPOLLHUP ? " HUP" : "", bits & EPOLLERR ? " ERR" : "");
+    return pool_format(pool, "%s%s%s%s%s%s", bits & EPOLLIN ? " IN" : "", bits & EPOLLPRI ? " PRI" : "",
+                       bits & EPOLLOUT ? " OUT" : "", bits & EPOLLRDHUP ? " RDHUP" : "", bits & EPOLLHUP ? " HUP" : "",
+                       bits & EPOLLERR ? " ERR" : "");
 }
 
 /* The READY events that a finished epoll_wait led to: they follow it in the same thread, before the turn is over. */

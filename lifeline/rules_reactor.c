@@ -111,9 +111,9 @@ static bool turn_ends(struct check *c, const struct event *ev)
                     (long long)kernel, ev->a);
 }
 
-#define READY_TO_READ  (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+#define READY_TO_READ  (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define READY_TO_WRITE (EPOLLOUT | EPOLLHUP | EPOLLERR)
-#define READY_BITS     (READY_TO_READ | READY_TO_WRITE | EPOLLPRI)
+#define READY_BITS     (READY_TO_READ | READY_TO_WRITE)
 
 static bool ready_fits(const struct model_thread *thread, const struct event *ev)
 {

@@ -16,6 +16,7 @@ int main(int argc, char **argv)
         {"context_switch_futex_2cpu", context_switch_futex_2cpu},
         {"context_switch_pipe_1cpu", context_switch_pipe_1cpu},
         {"context_switch_pipe_2cpu", context_switch_pipe_2cpu},
+        {"wake_remote", wake_remote},
         {"mutex_1_threads", mutex_1_threads},
         {"mutex_2_threads", mutex_2_threads},
         {"mutex_8_threads", mutex_8_threads},

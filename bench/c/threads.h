@@ -17,6 +17,7 @@ void context_switch_futex_1cpu(struct work *work);
 void context_switch_futex_2cpu(struct work *work);
 void context_switch_pipe_1cpu(struct work *work);
 void context_switch_pipe_2cpu(struct work *work);
+void wake_remote(struct work *work);
 
 /* threads_mutex.c: the C library's mutex */
 void mutex_1_threads(struct work *work);
