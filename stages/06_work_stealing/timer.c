@@ -94,7 +94,7 @@ static enum poll timeout_poll(struct future *f, struct context *cx)
     if (future_poll(self->inner, cx) == POLL_READY)
         return timeout_ends(self, &self->sleep.base, 0);
     if (future_poll(&self->sleep.base, cx) == POLL_READY)
-        return timeout_ends(self, self->inner, -ETIMEDOUT);
+        return timeout_ends(self, self->inner, self->sleep.timer.output ? self->sleep.timer.output : -ETIMEDOUT);
     return POLL_PENDING;
 }
 

@@ -56,7 +56,7 @@ struct timeout {
     struct future base;
     struct future *inner;
     struct sleep sleep;
-    int output; /* 0: inner is ready, -ETIMEDOUT: it was dropped */
+    int output; /* 0: inner is ready; it was dropped: -ETIMEDOUT, or -ENOMEM if there was no memory to wait with */
 };
 
 #define timeout_after(ns, inner) timeout_after_at(ns, inner, SITE("timeout_after"))
@@ -74,7 +74,7 @@ struct tick {
     struct interval *interval;
     struct sleep sleep;
     uint64_t output; /* how many periods have ended since the last tick: 1, or more if some were missed;
-                        0 if another tick of the interval has counted them */
+                        0 if another tick of the interval has counted them, or there was no memory to wait with */
 };
 
 struct interval interval_every(uint64_t ns);

@@ -204,6 +204,22 @@ static void go_on_sleeping_without_memory(void *unused)
     future_drop(&sleep.base);
 }
 
+/* What it waits for is dropped, and it says why. */
+static void begin_timeout_without_memory(void *unused)
+{
+    struct tally tally = {0};
+    struct script inner = script(&tally, forever_step, NULL);
+    struct timeout timeout = timeout_after(MILLISECONDS(3600000), &inner.base);
+    struct probe probe = {0};
+
+    (void)unused;
+    nth_call_fails(1);
+    sure(poll_with(&timeout, &probe) == POLL_READY);
+    sure(timeout.output == -ENOMEM);
+    sure(tally.drops == 1);
+    future_drop(&timeout.base);
+}
+
 static void test_no_memory_for_a_sleep(void **state)
 {
     (void)state;
@@ -211,6 +227,7 @@ static void test_no_memory_for_a_sleep(void **state)
     for (unsigned which = 1; which <= 2; which++)
         inside(&rt, begin_sleep_without_memory, &which);
     inside(&rt, go_on_sleeping_without_memory, NULL);
+    inside(&rt, begin_timeout_without_memory, NULL);
     runtime_destroy(&rt);
 }
 
