@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -175,12 +176,26 @@ static uint64_t now(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* Killed after so many ns, or when it ends by itself. The moment does not matter to what is asserted. */
+/* Or until it has ended. */
+static void await_recording(pid_t child)
+{
+    siginfo_t ended = {.si_pid = 0};
+
+    while (access(scratch_path(), F_OK) != 0 && ended.si_pid == 0) {
+        assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+        sched_yield();
+    }
+}
+
+/* Killed so many ns after it has begun to record, or when it ends by itself. The moment does not matter to what is
+ * asserted. */
 static void kill_demo(const struct demo *demo, uint64_t ns)
 {
     struct timespec pause = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-    pid_t child = start_demo(demo);
 
+    unlink(scratch_path());
+    pid_t child = start_demo(demo);
+    await_recording(child);
     nanosleep(&pause, NULL);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);

@@ -209,15 +209,37 @@ static void spawn_ticker(struct runtime *rt, struct join_handle *handle)
 
 /* --- the scenes --- */
 
+/* Spawns the ticker and the jobs, so that all of them are there before the first of them runs. */
+struct crew {
+    struct future base;
+    int jobs;
+    void (*spawn_job)(struct runtime *rt, struct join_handle *handle);
+    struct join_handle *handles; /* the ticker's, then the jobs' */
+};
+
+static enum poll crew_poll(struct future *f, struct context *cx)
+{
+    struct crew *self = (struct crew *)f;
+
+    (void)cx;
+    spawn_ticker(runtime_current(), &self->handles[0]);
+    for (int i = 1; i <= self->jobs; i++)
+        self->spawn_job(runtime_current(), &self->handles[i]);
+    return POLL_READY;
+}
+
+FUTURE_TYPE(crew, crew_poll, NULL);
+
 static void scene(const char *beside, int jobs, void (*spawn_job)(struct runtime *rt, struct join_handle *handle))
 {
     struct join_handle handles[1 + JOBS];
+    struct crew crew = {.jobs = jobs, .spawn_job = spawn_job, .handles = handles};
     struct runtime rt;
 
     must(runtime_init(&rt, WORKERS), "runtime_init");
-    spawn_ticker(&rt, &handles[0]);
-    for (int i = 1; i <= jobs; i++)
-        spawn_job(&rt, &handles[i]);
+    future_init(&crew.base, &crew_type);
+    must(runtime_block_on(&rt, &crew), "runtime_block_on");
+    future_drop(&crew.base);
     for (int i = 0; i <= jobs; i++)
         must(runtime_block_on(&rt, &handles[i]), "runtime_block_on");
     const struct ticker *ticker = join_handle_output(&handles[0]);
