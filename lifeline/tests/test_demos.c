@@ -4,8 +4,8 @@
 #include "mutation.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
