@@ -5,6 +5,7 @@
 
 #include "executor.h"
 #include "reactor.h"
+#include "runtime.h"
 #include "sleeper.h"
 #include "sys.h"
 
@@ -18,7 +19,8 @@ struct reading {
     unsigned came;
 };
 
-static struct executor ex; /* whose reactor it is; no task runs there */
+static struct runtime rt = {.watch.word = WATCH_IN_USE}; /* that it belongs to: nobody is parked there */
+static struct executor ex = {.runtime = &rt};            /* whose reactor it is; no task runs there */
 static int nudge;
 static atomic_uint sent; /* and not read yet */
 static atomic_bool over;
