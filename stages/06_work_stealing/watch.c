@@ -1,10 +1,11 @@
 /* A reactor for each worker, or one for all? One epoll set for all would do what is done here with a system call less
  * for each wait, but all workers that poll sockets would meet in it, at one lock in the kernel and one of ours. The
  * bench has both: http-stage06 and http-stage06-shared, measured by `bench/http/load PROGRAM CONNECTIONS 2`. With two
- * workers on two cores, of which the client needs one, the shared reactor took 0.95 of the CPU time for a request: with
- * 64 connections as with 1,000, the median of 26 and of 14 pairs of runs, which differ more than that among themselves.
+ * workers on two cores, of which the client needs one, the shared reactor took mostly between 0.9 and 1 times the CPU
+ * time for a request, with 64 connections as with 1,000: the median of one series of runs in turn was 0.90, of another
+ * 1.01, and pairs within a series differ more than that.
  *
- * So here the call is dearer than the locks, by a little: two workers hardly meet at them. More workers meet more
+ * So here the call is dearer than the locks, if anything: two workers hardly meet at them. More workers meet more
  * often; that was not measured, for want of cores. Nothing else differs: in both a ready descriptor wakes whoever is
  * idle.
  *
