@@ -405,7 +405,7 @@ int source_close(struct source *source, const struct site *at)
 /* --- timers --- */
 
 /* One more waker, in a word. 0 or -ENOMEM. */
-static int waker_word_clone(waker_word *word, const struct context *cx, const struct site *at)
+static int waker_word_clone(uintptr_t *word, const struct context *cx, const struct site *at)
 {
     struct waker waker = waker_clone_at(cx->waker, at);
     int error = waker_word_put(word, waker);
@@ -418,7 +418,7 @@ static int waker_word_clone(waker_word *word, const struct context *cx, const st
 int reactor_add_timer(struct reactor *reactor, struct timer *timer, uint64_t deadline, const struct context *cx,
                       const struct site *at)
 {
-    waker_word word;
+    uintptr_t word;
     int error = waker_word_clone(&word, cx, at);
 
     if (error)
@@ -438,7 +438,7 @@ int reactor_add_timer(struct reactor *reactor, struct timer *timer, uint64_t dea
 }
 
 /* In place of the one that is there, which is taken out. False: it has fired, and there is none any more. */
-static bool timer_replace_waker(struct reactor *reactor, struct timer *timer, waker_word word, struct waker *older,
+static bool timer_replace_waker(struct reactor *reactor, struct timer *timer, uintptr_t word, struct waker *older,
                                 const struct site *at)
 {
     pthread_mutex_lock(&reactor->lock);
@@ -456,7 +456,7 @@ static bool timer_replace_waker(struct reactor *reactor, struct timer *timer, wa
 int reactor_renew_timer(struct reactor *reactor, struct timer *timer, const struct context *cx, const struct site *at)
 {
     struct waker older;
-    waker_word word;
+    uintptr_t word;
 
     /* without the lock, as nobody else writes it: if the timer fires just now, that is the waker which is woken */
     if (waker_word_is(timer->waiting, cx->waker))

@@ -1,7 +1,6 @@
 #include "timer.h"
 
 #include "trace.h"
-#include "wait.h"
 
 #include <errno.h>
 

@@ -5,9 +5,9 @@
  * operations take at most about log n steps; adding one that is later than all others takes one.
  *
  * Designs that were rejected:
- *   A pairing heap, as in the stages before, with three links in each timer: adding one cannot fail, but a timer takes 48
- *   bytes more and its place in the array 16.
- *   A wheel of lists, one for each millisecond. It is as quick, but a timer is late by up to a millisecond then.
+ *   A pairing heap, as in the stages before: adding one cannot fail, but three links and the deadline are 32 bytes in each
+ *   timer, and its place in the array is 16. Ten thousand sleeps, of 96 bytes then, took 1.4 times as long.
+ *   A wheel of lists, one for each millisecond: a timer is late by up to a millisecond then. (Not measured.)
  *
  * Source: Williams, "Algorithm 232: Heapsort" (1964); LaMarca and Ladner, "The influence of caches on the performance of
  * heaps" (1996), for the four. */
@@ -39,8 +39,8 @@ struct timer {
     _Atomic uint32_t place; /* under the reactor's lock while it is queued; read by the sleep at any time */
     int32_t at;             /* the caller's line, see sleep_site */
     union {
-        uint64_t time;      /* ns, not queued: see above */
-        waker_word waiting; /* queued: the waker, changed by the sleep alone, and under the lock */
+        uint64_t time;     /* ns, not queued: see above */
+        uintptr_t waiting; /* queued: the waker, changed by the sleep alone, and under the lock */
     };
     union {
         struct reactor *reactor; /* that it was queued at last; not finished */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int waker_word_put(waker_word *word, struct waker waker)
+int waker_word_put(uintptr_t *word, struct waker waker)
 {
     if (waker.vtable == &task_waker) {
         *word = (uintptr_t)waker.data;
@@ -19,7 +19,7 @@ int waker_word_put(waker_word *word, struct waker waker)
     return 0;
 }
 
-struct waker waker_word_take(waker_word word)
+struct waker waker_word_take(uintptr_t word)
 {
     if (word % 2 == 0)
         return (struct waker){&task_waker, (void *)word};
@@ -29,7 +29,7 @@ struct waker waker_word_take(waker_word word)
     return waker;
 }
 
-bool waker_word_is(waker_word word, const struct waker *waker)
+bool waker_word_is(uintptr_t word, const struct waker *waker)
 {
     return waker->vtable == &task_waker && word == (uintptr_t)waker->data;
 }

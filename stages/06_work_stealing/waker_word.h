@@ -10,15 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef uintptr_t waker_word;
-
 /* 0; or -ENOMEM: the waker is still the caller's. */
-int waker_word_put(waker_word *word, struct waker waker);
+int waker_word_put(uintptr_t *word, struct waker waker);
 
 /* The waker in the word, which is used up by that. */
-struct waker waker_word_take(waker_word word);
+struct waker waker_word_take(uintptr_t word);
 
 /* Would it wake the same task? Known only of a task's: false may mean that it would. */
-bool waker_word_is(waker_word word, const struct waker *waker);
+bool waker_word_is(uintptr_t word, const struct waker *waker);
 
 #endif
