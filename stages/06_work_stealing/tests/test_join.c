@@ -453,6 +453,45 @@ static void test_many_joins(void **state)
         assert_int_equal(tallies[i].drops, MANY);
 }
 
+/* --- more wakers from one poll than are counted at its end --- */
+
+enum { MANY_WAKERS = TASK_CLONES_MAX + 1000 };
+static struct waker many_wakers[MANY_WAKERS];
+
+static void drop_all_but_one(void *unused)
+{
+    (void)unused;
+    for (int i = 1; i < MANY_WAKERS; i++)
+        waker_drop(many_wakers[i]);
+}
+
+/* They are used up before the poll has ended, and so before they are counted. */
+static enum poll clone_many_step(struct script *self, struct context *cx)
+{
+    if (self->tally->polls > 1)
+        return POLL_READY;
+    for (int i = 0; i < MANY_WAKERS; i++)
+        many_wakers[i] = waker_clone(cx->waker);
+    elsewhere(drop_all_but_one, NULL);
+    return POLL_PENDING;
+}
+
+/* Were one counted too few, the task would be gone too early; one too many, and its memory would be left. */
+static void test_many_wakers_of_one_poll(void **state)
+{
+    struct tally tally = {0};
+    struct script task = script(&tally, clone_many_step, NULL);
+
+    (void)state;
+    assert_int_equal(runtime_init(&rt, 1), 0);
+    assert_int_equal(task_spawn(&rt, &task, NULL), 0);
+    wait_until(tally.polls == 1 && workers_asleep(&rt) == 1);
+    waker_wake(many_wakers[0]);
+    wait_until(tally.drops == 1 && workers_asleep(&rt) == 1);
+    assert_int_equal(seen(TRACE_TASK_FREE), 1);
+    runtime_destroy(&rt);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -473,6 +512,7 @@ int main(void)
         TEST(test_across_workers),
         TEST(test_who_waits_is_aborted),
         TEST(test_many_joins),
+        TEST(test_many_wakers_of_one_poll),
     };
     return cmocka_run_group_tests_name("join", tests, NULL, NULL);
 }
